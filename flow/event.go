@@ -1,0 +1,91 @@
+// Package flow turns frames into flow events: it decodes layers 2 to 4,
+// keeps the flow table, reassembles what must be reassembled within fixed
+// bounds, and hands first payloads to the parsers of wire.
+//
+// It promises no allocation per packet, memory bounded by its Config, and
+// events whose content and order depend on the packets alone, not on how they
+// were batched or spread over shards. It must not judge: what is normal is
+// decided downstream.
+package flow
+
+import (
+	"net/netip"
+	"time"
+
+	"gatehouse/wire"
+)
+
+// EventKind says at which moment of a flow an Event was emitted.
+type EventKind uint8
+
+// Moments of a flow.
+const (
+	Start  EventKind = iota + 1 // first packet
+	Update                      // a message was parsed, or UpdateEvery has passed
+	End                         // FIN/RST, idle, eviction or end of input
+	Frame                       // not a flow: a link-layer message such as ARP
+)
+
+// EndReason says why a flow ended; empty unless Kind is End.
+type EndReason string
+
+// Reasons for an End event.
+const (
+	EndClosed  EndReason = "closed"   // FIN both ways or RST
+	EndIdle    EndReason = "timeout"  // idle timeout
+	EndEvicted EndReason = "evicted"  // table full
+	EndInput   EndReason = "shutdown" // end of input or of the program
+)
+
+// Endpoint is one end of a flow.
+type Endpoint struct {
+	Addr netip.Addr
+	Port uint16
+	MAC  [6]byte // source address of its frames as seen here; zero if the link has none
+}
+
+// Initiator says how the client of a flow was told from the server.
+type Initiator uint8
+
+// Evidence for who opened a flow, best first.
+const (
+	BySYN       Initiator = iota // sent the SYN, or received the SYN-ACK
+	ByPort                       // joined mid-stream; the other end has a well-known service port
+	ByFirstSeen                  // sent the first packet seen
+)
+
+// Record is what is known of one flow. Index 0 of a pair is from the client,
+// 1 from the server.
+type Record struct {
+	Client, Server Endpoint
+	Proto          uint8  // IP protocol number
+	VLAN           uint16 // outermost VLAN id seen on either direction, 0 if untagged
+	Iface          uint16 // capture interface of the first packet
+	Tunnel         bool   // the flow was found inside a tunnel
+	Initiator      Initiator
+	Midstream      bool // TCP: joined after the handshake
+	ICMPType       uint8
+	ICMPCode       uint8
+
+	First, Last int64 // nanoseconds since the Unix epoch
+	Packets     [2]uint64
+	Bytes       [2]uint64 // bytes of the IP datagram (headers included), as on the wire
+	Payload     [2]uint64 // bytes above layer 4, as on the wire
+	Flags       [2]uint8  // union of TCP flags
+
+	App string // protocol recognised by content, EVE name, "" if unknown
+}
+
+// Duration is the time between first and last packet.
+func (r *Record) Duration() time.Duration { return time.Duration(r.Last - r.First) }
+
+// Event is one thing that happened to a flow. Events are values; Messages
+// belongs to the event.
+type Event struct {
+	Kind     EventKind
+	Reason   EndReason
+	Time     int64  // nanoseconds since the Unix epoch, packet time
+	Seq      uint64 // ordinal of the packet that caused it; for timeouts see Before
+	Record   Record
+	Messages []wire.Message
+}

@@ -1,0 +1,188 @@
+package wire
+
+import (
+	"net/netip"
+	"time"
+)
+
+// DNS is one DNS, mDNS or LLMNR message (RFC 1035, RFC 6762, RFC 4795).
+type DNS struct {
+	Proto     string // "dns", "mdns" or "llmnr"
+	ID        uint16
+	Response  bool
+	Opcode    uint8
+	RCode     uint8 // extended by EDNS where an OPT record is present
+	Flags     uint16
+	Truncated bool // the TC bit, or records that were cut off by the snap length
+	Questions []DNSQuestion
+	Answers   []DNSRecord // answer section
+	// Additional holds the address, PTR, SRV and TXT records of the authority and
+	// additional sections (mDNS puts a device's name and address there).
+	Additional []DNSRecord
+}
+
+// DNSQuestion is one entry of the question section.
+type DNSQuestion struct {
+	// Name is in presentation form without the final dot, in the case that
+	// was sent; "" is the root. Bytes that are not printable ASCII, dots and
+	// backslashes within a label are escaped as \DDD (RFC 4343).
+	Name  string
+	Type  uint16
+	Class uint16 // with the mDNS unicast-response bit removed
+}
+
+// DNSRecord is one resource record of the kinds that matter here; others
+// carry only Name and Type.
+type DNSRecord struct {
+	Name   string
+	Type   uint16
+	TTL    uint32     // seconds
+	Addr   netip.Addr // A, AAAA
+	Target string     // CNAME, PTR, NS, MX, SRV, DNAME
+	Port   uint16     // SRV
+	Text   []string   // TXT, each string cut at 255 bytes
+}
+
+// Protocol implements Message.
+func (m *DNS) Protocol() string { return m.Proto }
+
+// ClientHello is a TLS ClientHello over TCP (RFC 8446 section 4.1.2, RFC 5246).
+type ClientHello struct {
+	RecordVersion    uint16   // of the TLS record
+	Version          uint16   // legacy_version
+	Versions         []uint16 // supported_versions, GREASE removed
+	SNI              string   // host_name of server_name, lower case, "" if absent
+	ALPN             []string // in order
+	Ciphers          []uint16 // in order, GREASE removed
+	Extensions       []uint16 // in order, GREASE removed
+	Curves           []uint16 // supported_groups, GREASE removed
+	PointFormats     []uint8
+	SignatureSchemes []uint16
+	JA4              string // FoxIO JA4 (client)
+	JA3              string // MD5, hex
+	ECH              bool   // an encrypted_client_hello extension is present
+	SessionID        bool   // a non-empty legacy_session_id or a PSK: may resume
+}
+
+// Protocol implements Message.
+func (*ClientHello) Protocol() string { return "tls" }
+
+// MaxVersion is the highest version that the client offers.
+func (m *ClientHello) MaxVersion() uint16 {
+	best := m.Version
+	if len(m.Versions) > 0 {
+		best = 0
+	}
+	for _, v := range m.Versions {
+		best = max(best, v)
+	}
+	return best
+}
+
+// ServerHello is a TLS ServerHello; Version is the negotiated one (from
+// supported_versions where present). A HelloRetryRequest sets Retry.
+type ServerHello struct {
+	RecordVersion uint16
+	Version       uint16
+	Cipher        uint16
+	ALPN          string // "" when absent or encrypted (TLS 1.3)
+	Resumed       bool   // the server echoed the client's non-empty session id below TLS 1.3, or chose a PSK
+	Retry         bool
+}
+
+// Protocol implements Message.
+func (*ServerHello) Protocol() string { return "tls" }
+
+// Certificate is a TLS Certificate message that crossed in clear (up to TLS
+// 1.2). The chain is as sent, leaf first.
+type Certificate struct {
+	FromClient bool      // a client certificate
+	Raw        [][]byte  // DER, leaf first; at most 10 certificates
+	Subject    string    // of the leaf, RFC 2253 form
+	Issuer     string    // of the leaf
+	Serial     string    // hex
+	NotBefore  time.Time // of the leaf
+	NotAfter   time.Time // of the leaf
+	SPKI       [32]byte  // SHA-256 of the leaf's SubjectPublicKeyInfo
+	Names      []string  // DNS names and IPs of the leaf, at most 100
+	SelfSigned bool      // subject equals issuer and the signature is its own
+	ParseError string    // why the leaf could not be parsed, else ""
+}
+
+// Protocol implements Message.
+func (*Certificate) Protocol() string { return "tls" }
+
+// TLSAlert is an alert record that crossed in clear (RFC 8446 section 6).
+type TLSAlert struct {
+	From        Dir
+	Fatal       bool
+	Description uint8
+}
+
+// Protocol implements Message.
+func (*TLSAlert) Protocol() string { return "tls" }
+
+// HTTPRequest is the head of an HTTP/1 request (RFC 9112).
+type HTTPRequest struct {
+	Method    string
+	Target    string // as sent, cut at 2,048 bytes
+	Version   string // "HTTP/1.1"
+	Host      string // Host field as sent, "" if absent
+	UserAgent string
+	// AuthScheme is the first word of Authorization ("Basic"); credentials
+	// themselves are never kept.
+	AuthScheme  string
+	ContentType string
+	Length      int64 // Content-Length, -1 if absent
+}
+
+// Protocol implements Message.
+func (*HTTPRequest) Protocol() string { return "http" }
+
+// HTTPResponse is the head of an HTTP/1 response.
+type HTTPResponse struct {
+	Status      int
+	Version     string
+	Server      string
+	ContentType string
+	Location    string
+	AuthScheme  string // first word of WWW-Authenticate
+	Length      int64  // Content-Length, -1 if absent
+}
+
+// Protocol implements Message.
+func (*HTTPResponse) Protocol() string { return "http" }
+
+// DHCPv4 is one DHCP or BOOTP message (RFC 2131, RFC 2132).
+type DHCPv4 struct {
+	Type      uint8 // option 53: 1 discover ... 8 inform; 0 for plain BOOTP
+	XID       uint32
+	Reply     bool // op = BOOTREPLY
+	ClientMAC [6]byte
+	ClientIP  netip.Addr // ciaddr, zero Addr if 0.0.0.0
+	YourIP    netip.Addr // yiaddr
+	Requested netip.Addr // option 50
+	ServerID  netip.Addr // option 54
+	Routers   []netip.Addr
+	DNS       []netip.Addr
+	Mask      int           // prefix length of option 1, -1 if absent or not contiguous
+	Lease     time.Duration // option 51
+	Hostname  string        // option 12, or the host part of option 81
+	Domain    string        // option 15
+	Vendor    string        // option 60
+	Params    []uint8       // option 55, in order
+	Options   []uint8       // option codes in order of appearance
+}
+
+// Protocol implements Message.
+func (*DHCPv4) Protocol() string { return "dhcp" }
+
+// ARP is one Ethernet/IPv4 ARP message (RFC 826).
+type ARP struct {
+	Op                   uint16 // 1 request, 2 reply
+	SenderMAC, TargetMAC [6]byte
+	SenderIP, TargetIP   netip.Addr
+}
+
+// Protocol implements Message.
+func (*ARP) Protocol() string { return "arp" }
