@@ -1,0 +1,70 @@
+// Package testkit holds what the tests of several rooms share: the way to the
+// capture corpus, tools that a test compares with, golden files and small
+// capture files.
+//
+// It promises that a test which cannot run says why and how to make it run,
+// and that nothing is skipped when CI=true. It must not be imported by code
+// that ships, and it imports no room, so that every room's own tests can use
+// it without an import cycle.
+package testkit
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// corpusEnv names the folder of real captures that some tests read.
+const corpusEnv = "GATEHOUSE_CORPUS"
+
+// Corpus returns the path of elem inside the folder of real captures that the
+// environment variable GATEHOUSE_CORPUS names. A relative value is taken from
+// the module root, because go test runs each test in its package's folder.
+// Without the variable the test is skipped; with CI=true it fails.
+//
+// The returned path is not checked: opening it reports a missing file better.
+func Corpus(tb testing.TB, elem ...string) string {
+	tb.Helper()
+	root := os.Getenv(corpusEnv)
+	if root == "" {
+		unavailable(tb, "needs real captures: set "+corpusEnv+" to the folder that holds them")
+	}
+	if !filepath.IsAbs(root) {
+		root = filepath.Join(ModuleRoot(tb), root)
+	}
+	if info, err := os.Stat(root); err != nil || !info.IsDir() {
+		tb.Fatalf("%s=%q is not a folder (looked at %s): correct it or unset it",
+			corpusEnv, os.Getenv(corpusEnv), root)
+	}
+	return filepath.Join(append([]string{root}, elem...)...)
+}
+
+// ModuleRoot returns the folder that holds go.mod, found by walking up from
+// the folder of the running test.
+func ModuleRoot(tb testing.TB) string {
+	tb.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		tb.Fatalf("find module root: %v", err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			tb.Fatal("find module root: no go.mod above the test's folder")
+		}
+		dir = parent
+	}
+}
+
+// unavailable ends a test that lacks something from its surroundings. A CI run
+// must not turn green by skipping, so there it is a failure.
+func unavailable(tb testing.TB, reason string) {
+	tb.Helper()
+	if os.Getenv("CI") == "true" {
+		tb.Fatal(reason)
+	}
+	tb.Skip(reason)
+}

@@ -1,0 +1,32 @@
+package testkit
+
+import (
+	"os/exec"
+	"testing"
+)
+
+// NeedTool returns the path of an external program that a test compares with,
+// such as tshark. Without it the test is skipped; with CI=true it fails.
+func NeedTool(tb testing.TB, name string) string {
+	tb.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		unavailable(tb, "needs the program "+name+": run make test-deps as root, or apt-get install "+debianPackage(name))
+	}
+	return path
+}
+
+// debianPackage is the Debian package that holds a program, where it is not
+// called like the program itself.
+func debianPackage(tool string) string {
+	switch tool {
+	case "capinfos", "editcap", "mergecap", "text2pcap":
+		return "wireshark-common"
+	case "ip", "tc":
+		return "iproute2"
+	case "nft":
+		return "nftables"
+	default:
+		return tool
+	}
+}
