@@ -1,0 +1,2 @@
+// Package detect holds one detector per file.
+package detect
