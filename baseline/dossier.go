@@ -1,0 +1,78 @@
+package baseline
+
+import "time"
+
+// Dossier gathers circumstances of a novel destination for DossierLife, in
+// which it may become surprising enough to alert.
+type Dossier struct {
+	Key         Destination `json:"key"`
+	Opened      int64       `json:"opened"` // ns since the Unix epoch
+	Novel       float64     `json:"novel"`  // p of the novelty itself
+	Marks       Marks       `json:"marks"`
+	Connections int         `json:"n"`
+	Last        int64       `json:"last"`           // ns: latest connection
+	Gaps        []float64   `json:"gaps,omitempty"` // seconds between connections, the latest maxGaps
+}
+
+const (
+	// DossierLife is how long circumstances are gathered.
+	DossierLife = 7 * 24 * time.Hour
+	// maxGaps bounds Dossier.Gaps.
+	maxGaps = 32
+	// RhythmAfter is the number of connections from which their rhythm and
+	// number are judged.
+	RhythmAfter = 8
+)
+
+// Connect notes a connection at t (ns since the Unix epoch) and reports
+// whether the rhythm should be judged now: at 8, 16, 32... connections, so
+// that a thousand connections are ten looks and not a thousand.
+func (d *Dossier) Connect(t int64) bool {
+	if d.Connections > 0 {
+		if len(d.Gaps) == maxGaps {
+			copy(d.Gaps, d.Gaps[1:])
+			d.Gaps = d.Gaps[:maxGaps-1]
+		}
+		d.Gaps = append(d.Gaps, time.Duration(max(0, t-d.Last)).Seconds())
+	}
+	d.Last = max(d.Last, t)
+	d.Connections++
+	n := d.Connections
+	return n >= RhythmAfter && n&(n-1) == 0
+}
+
+// P combines the novelty, its marks and, from RhythmAfter connections on, how
+// regular and how many they are.
+func (d *Dossier) P(marks *MarkTable) float64 {
+	p := d.Novel * marks.P(d.Marks)
+	if d.Connections >= RhythmAfter {
+		count := min(1, float64(RhythmAfter)/float64(d.Connections))
+		p = min(p, Fisher(p, Regularity(d.Gaps), count))
+	}
+	return p
+}
+
+// Dossier returns the open dossier of a key, nil if there is none.
+func (m *Model) Dossier(key Destination, now int64) *Dossier {
+	for i := range m.Dossiers {
+		if d := &m.Dossiers[i]; d.Key == key {
+			if now-d.Opened > int64(DossierLife) {
+				m.Dossiers = append(m.Dossiers[:i], m.Dossiers[i+1:]...)
+				return nil
+			}
+			return d
+		}
+	}
+	return nil
+}
+
+// OpenDossier opens a dossier; when there are too many the one that has been
+// open for longest is dropped.
+func (m *Model) OpenDossier(key Destination, now int64, novel float64) *Dossier {
+	if len(m.Dossiers) == maxDossiers {
+		copy(m.Dossiers, m.Dossiers[1:])
+		m.Dossiers = m.Dossiers[:maxDossiers-1]
+	}
+	m.Dossiers = append(m.Dossiers, Dossier{Key: key, Opened: now, Novel: novel})
+	return &m.Dossiers[len(m.Dossiers)-1]
+}
