@@ -1,0 +1,111 @@
+# Gatehouse: what a developer and CI do, in one place. "make" lists it.
+
+# The daemon is pure Go. Only the race detector needs cgo, and sets it itself.
+export CGO_ENABLED := 0
+
+SHELL      := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+# The version reaches main by the linker, which works without a git work tree
+# (a container build, a source archive) as well as in one.
+LDFLAGS := -s -w -X main.version=$(VERSION)
+GOBUILD  = go build -trimpath -ldflags '$(LDFLAGS)'
+
+# Pinned in modules of their own, see there; built once, then cached.
+TOOL     := go tool -modfile=tools/go.mod
+GOLANGCI := go tool -modfile=tools/golangci-lint/go.mod golangci-lint
+
+# The platforms that gateways are made of: os/arch[/variant].
+PLATFORMS := linux/amd64 linux/arm64 linux/arm/7 linux/mipsle/softfloat linux/riscv64
+
+FUZZTIME  ?= 30s
+BENCHTIME ?= 1s
+# What to test: make test PKG=./wire/
+PKG       ?= ./...
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build the static binary dist/gatehouse for this machine
+	$(GOBUILD) -o dist/ ./cmd/gatehouse
+
+.PHONY: cross
+cross: ## build for every platform of a gateway into dist/
+	@for p in $(PLATFORMS); do \
+		IFS=/ read -r os arch variant <<<"$$p"; \
+		echo "build $$p"; \
+		GOOS=$$os GOARCH=$$arch GOARM=$${variant:-7} GOMIPS=$${variant:-hardfloat} \
+			$(GOBUILD) -o "dist/gatehouse-$$os-$$arch" ./cmd/gatehouse; \
+	done
+
+.PHONY: test
+test: test-deps ## build and vet everything, then test as shipped and again with the race detector
+	go build ./...
+	go vet ./...
+	@echo "== tests as shipped (static)"
+	$(TOOL) gotestsum --format standard-quiet -- -shuffle=on $(PKG)
+	@echo "== tests with the race detector"
+	CGO_ENABLED=1 $(TOOL) gotestsum --format standard-quiet -- -race -shuffle=on $(PKG)
+
+# Programs that tests compare with or need: name:Debian package.
+TEST_TOOLS := tshark:tshark tcpdump:tcpdump gcc:gcc
+
+.PHONY: test-deps
+test-deps: ## install what the tests need (Debian, as root; quick when all is there)
+	@missing=(); \
+	for t in $(TEST_TOOLS); do \
+		command -v "$${t%%:*}" >/dev/null || missing+=("$${t##*:}"); \
+	done; \
+	if (( $${#missing[@]} == 0 )); then exit 0; fi; \
+	if (( EUID != 0 )) || ! command -v apt-get >/dev/null; then \
+		echo "missing: $${missing[*]} (make test-deps installs them on Debian as root); tests that need them will skip"; \
+		exit 0; \
+	fi; \
+	echo "install $${missing[*]}"; \
+	export DEBIAN_FRONTEND=noninteractive; \
+	apt-get -qq update && apt-get -qq install -y --no-install-recommends "$${missing[@]}" libc6-dev >/dev/null
+
+.PHONY: fmt
+fmt: ## format every Go file
+	$(TOOL) gofumpt -w .
+
+.PHONY: lint
+lint: ## check format, vet, staticcheck and golangci-lint
+	@out=$$($(TOOL) gofumpt -l .); \
+	if [[ -n $$out ]]; then echo "not formatted, run make fmt:"; echo "$$out"; exit 1; fi
+	go vet ./...
+	$(TOOL) staticcheck ./...
+	$(GOLANGCI) run ./...
+
+.PHONY: vuln
+vuln: ## look for known vulnerabilities (needs the network: it asks vuln.go.dev)
+	$(TOOL) govulncheck ./...
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target, one after the other, each for FUZZTIME=30s
+	@for pkg in $$(go list $(PKG)); do \
+		for target in $$(go test -list '^Fuzz' "$$pkg" | grep '^Fuzz' || true); do \
+			echo "== $$pkg $$target $(FUZZTIME)"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$pkg"; \
+		done; \
+	done
+
+.PHONY: bench
+bench: ## run every benchmark, each for BENCHTIME=1s
+	go test -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem $(PKG)
+
+.PHONY: cover
+cover: ## measure what the tests reach; dist/cover.html shows it line by line
+	@mkdir -p dist
+	go test -coverpkg=./... -coverprofile=dist/cover.out $(PKG)
+	go tool cover -html=dist/cover.out -o dist/cover.html
+	@go tool cover -func=dist/cover.out | tail -n 1
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf dist
