@@ -18,8 +18,8 @@ GOBUILD  = go build -trimpath -ldflags '$(LDFLAGS)'
 TOOL     := go tool -modfile=tools/go.mod
 GOLANGCI := go tool -modfile=tools/golangci-lint/go.mod golangci-lint
 
-# The platforms that gateways are made of: os/arch[/variant].
-PLATFORMS := linux/amd64 linux/arm64 linux/arm/7 linux/mipsle/softfloat linux/riscv64
+# The platforms that gateways are made of: GOARCH, and the variant if it has any.
+PLATFORMS := amd64 arm64 arm:GOARM=7 mipsle:GOMIPS=softfloat riscv64
 
 FUZZTIME  ?= 30s
 BENCHTIME ?= 1s
@@ -37,10 +37,9 @@ build: ## build the static binary dist/gatehouse for this machine
 .PHONY: cross
 cross: ## build for every platform of a gateway into dist/
 	@for p in $(PLATFORMS); do \
-		IFS=/ read -r os arch variant <<<"$$p"; \
-		echo "build $$p"; \
-		GOOS=$$os GOARCH=$$arch GOARM=$${variant:-7} GOMIPS=$${variant:-hardfloat} \
-			$(GOBUILD) -o "dist/gatehouse-$$os-$$arch" ./cmd/gatehouse; \
+		IFS=: read -r arch variant <<<"$$p"; \
+		echo "build linux/$$arch $$variant"; \
+		env GOOS=linux GOARCH=$$arch $$variant $(GOBUILD) -o "dist/gatehouse-linux-$$arch" ./cmd/gatehouse; \
 	done
 
 .PHONY: test

@@ -20,11 +20,11 @@ func CheckGoImage(goMod, dockerfile []byte) error {
 	}
 	images := goImage.FindAllSubmatch(dockerfile, -1)
 	if len(images) == 0 {
-		return fmt.Errorf("Dockerfile has no line %q", "FROM golang:"+string(want[1]))
+		return fmt.Errorf("the Dockerfile has no line %q", "FROM golang:"+string(want[1]))
 	}
 	for _, got := range images {
 		if string(got[1]) != string(want[1]) {
-			return fmt.Errorf("Dockerfile builds with Go %s but go.mod asks for Go %s: change the Dockerfile's FROM line", got[1], want[1])
+			return fmt.Errorf("the Dockerfile builds with Go %s but go.mod asks for Go %s: change the Dockerfile's FROM line", got[1], want[1])
 		}
 	}
 	return nil
