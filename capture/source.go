@@ -7,10 +7,6 @@
 // must not look into a frame.
 package capture
 
-import (
-	"fmt"
-)
-
 // LinkType is a link-layer header type as registered at
 // https://www.tcpdump.org/linktypes.html (LINKTYPE_ numbers).
 type LinkType uint16
@@ -26,7 +22,7 @@ type Interface struct {
 // valid until that Batch is read into again.
 type Packet struct {
 	Data   []byte   // link-layer bytes as captured
-	Time   int64    // nanoseconds since the Unix epoch, as recorded
+	Time   int64    // nanoseconds since the Unix epoch, as recorded, within [0, 1<<63-1]
 	Length int      // length in bytes on the wire, at least len(Data)
 	Link   LinkType // link type of Data
 	Iface  uint16   // index into Source.Interfaces
@@ -35,35 +31,55 @@ type Packet struct {
 // Batch is a reusable run of packets with the memory that holds their bytes.
 // The zero value is ready to use. A Batch has one owner at a time: the reader
 // fills it, hands it on, and gets it back when nobody looks at it any more.
+//
+// A Source fills a Batch in one of two ways. A source that gets many frames in
+// one contiguous read (a file) reads into buf and lets each Data point into
+// it, without a copy. A source whose frames lie in memory that it must give
+// back (a kernel ring), or that come from several inputs, empties the Batch
+// with reset and copies each frame with add until that reports false.
 type Batch struct {
 	Packets []Packet
 	buf     []byte
 }
 
-// Source yields packets in the order in which they were recorded.
+// reset empties b and makes room for size bytes of frames. Memory that b
+// already has is kept, so a warm Batch does not allocate.
+func (b *Batch) reset(size int) {
+	b.Packets = b.Packets[:0]
+	if cap(b.buf) < size {
+		b.buf = make([]byte, 0, size)
+	}
+	b.buf = b.buf[:0]
+}
+
+// add appends a copy of p. It reports false, and does nothing, when the bytes
+// of p do not fit any more; growing would move the frames already in b.
+func (b *Batch) add(p *Packet) bool {
+	if cap(b.buf)-len(b.buf) < len(p.Data) {
+		return false
+	}
+	start := len(b.buf)
+	b.buf = append(b.buf, p.Data...)
+	b.Packets = append(b.Packets, *p)
+	b.Packets[len(b.Packets)-1].Data = b.buf[start:len(b.buf):len(b.buf)]
+	return true
+}
+
+// Source yields packets in the order in which they were recorded. Read has
+// one caller at a time; the other methods may be called beside it.
 type Source interface {
 	// Read replaces the contents of b by the next packets. Like io.Reader it
 	// may return packets together with an error: use b.Packets first. It
 	// returns io.EOF after the last packet, a *FormatError for damaged input.
+	// After an error, every further Read returns that error.
 	Read(b *Batch) error
 	// Interfaces lists the interfaces seen so far. Packets refer to it by
-	// index; entries are only ever appended.
+	// index; entries are only ever appended. Do not modify the result.
 	Interfaces() []Interface
 	// Progress reports how many input bytes have been consumed and how many
-	// there are in all, 0 if that is unknown (a pipe).
+	// there are in all, 0 if that is unknown (a pipe). Bytes are those of the
+	// file, before decompression.
 	Progress() (done, total int64)
+	// Close releases the input. A Read after it returns fs.ErrClosed.
 	Close() error
 }
-
-// FormatError says where in which input a capture stopped making sense.
-type FormatError struct {
-	File   string // name as given by the user, "-" for standard input
-	Offset int64  // bytes into the (uncompressed) input
-	Err    error
-}
-
-func (e *FormatError) Error() string {
-	return fmt.Sprintf("%s: offset %d: %v", e.File, e.Offset, e.Err)
-}
-
-func (e *FormatError) Unwrap() error { return e.Err }
