@@ -87,8 +87,10 @@ vuln: ## look for known vulnerabilities (needs the network: it asks vuln.go.dev)
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target, one after the other, each for FUZZTIME=30s
-	@for pkg in $$(go list $(PKG)); do \
-		for target in $$(go test -list '^Fuzz' "$$pkg" | grep '^Fuzz' || true); do \
+	@pkgs=$$(go list $(PKG)); \
+	for pkg in $$pkgs; do \
+		tests=$$(go test -list '^Fuzz' "$$pkg"); \
+		for target in $$(grep '^Fuzz' <<<"$$tests" || true); do \
 			echo "== $$pkg $$target $(FUZZTIME)"; \
 			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$pkg"; \
 		done; \
