@@ -7,13 +7,15 @@ import (
 
 // DNS is one DNS, mDNS or LLMNR message (RFC 1035, RFC 6762, RFC 4795).
 type DNS struct {
-	Proto     string // "dns", "mdns" or "llmnr"
-	ID        uint16
-	Response  bool
-	Opcode    uint8
-	RCode     uint8 // extended by EDNS where an OPT record is present
-	Flags     uint16
-	Truncated bool // the TC bit, or records that were cut off by the snap length
+	Proto    string // "dns", "mdns" or "llmnr"
+	ID       uint16
+	Response bool
+	Opcode   uint8
+	RCode    uint8 // extended by EDNS where an OPT record is present, at most 255
+	Flags    uint16
+	// Truncated: the TC bit, records that were cut off by the snap length, or
+	// more than 256 records in a section, of which the first 256 are kept.
+	Truncated bool
 	Questions []DNSQuestion
 	Answers   []DNSRecord // answer section
 	// Additional holds the address, PTR, SRV and TXT records of the authority and
@@ -62,6 +64,9 @@ type ClientHello struct {
 	JA3              string // MD5, hex
 	ECH              bool   // an encrypted_client_hello extension is present
 	SessionID        bool   // a non-empty legacy_session_id or a PSK: may resume
+	// Truncated: the end of the message was never seen. Extensions and what
+	// derives from them are those that were; JA3 and JA4 are empty.
+	Truncated bool
 }
 
 // Protocol implements Message.
@@ -107,6 +112,7 @@ type Certificate struct {
 	Names      []string  // DNS names and IPs of the leaf, at most 100
 	SelfSigned bool      // subject equals issuer and the signature is its own
 	ParseError string    // why the leaf could not be parsed, else ""
+	Truncated  bool      // the end of the message was never seen: Raw holds the certificates before it
 }
 
 // Protocol implements Message.
@@ -134,6 +140,7 @@ type HTTPRequest struct {
 	AuthScheme  string
 	ContentType string
 	Length      int64 // Content-Length, -1 if absent
+	Truncated   bool  // the end of the head was never seen
 }
 
 // Protocol implements Message.
@@ -148,6 +155,7 @@ type HTTPResponse struct {
 	Location    string
 	AuthScheme  string // first word of WWW-Authenticate
 	Length      int64  // Content-Length, -1 if absent
+	Truncated   bool   // the end of the head was never seen
 }
 
 // Protocol implements Message.
@@ -170,6 +178,7 @@ type DHCPv4 struct {
 	Hostname  string        // option 12, or the host part of option 81
 	Domain    string        // option 15
 	Vendor    string        // option 60
+	ClientID  []byte        // option 61, with its type byte
 	Params    []uint8       // option 55, in order
 	Options   []uint8       // option codes in order of appearance
 }

@@ -22,6 +22,11 @@ var (
 	// ErrDone: the stream holds nothing more that a parser could read, for
 	// instance because it is encrypted from here on.
 	ErrDone = errors.New("nothing more to read")
+	// ErrUpgrade: both ends have agreed to speak another protocol on this
+	// connection (HTTP CONNECT answered by 2xx, or 101 Switching Protocols).
+	// The stream is finished. In both directions, the bytes that it has not
+	// consumed and those that follow belong to that protocol: sniff again.
+	ErrUpgrade = errors.New("another protocol follows")
 )
 
 // Dir tells the two directions of a conversation apart.
@@ -35,8 +40,11 @@ const (
 	FromServer Dir = 1
 )
 
+// Other is the opposite direction.
+func (d Dir) Other() Dir { return d ^ 1 }
+
 // Message is one parsed protocol message: *DNS, *ClientHello, *ServerHello,
-// *Certificate, *HTTPRequest, *HTTPResponse, *DHCPv4 or *ARP.
+// *Certificate, *TLSAlert, *HTTPRequest, *HTTPResponse, *DHCPv4 or *ARP.
 type Message interface {
 	// Protocol is the name of the protocol in the EVE vocabulary: "dns",
 	// "mdns", "llmnr", "tls", "http", "dhcp", "arp".
@@ -61,6 +69,10 @@ type Protocol struct {
 
 	// Datagram parses one UDP payload; nil if the protocol has none.
 	Datagram func(b []byte) (Message, error)
+	// SniffDatagram recognises a complete UDP payload on a port that is not
+	// in UDPPorts, so strictly that its word may be trusted; nil if the
+	// protocol cannot be told by content.
+	SniffDatagram func(b []byte) bool
 
 	// Sniff looks at the first in-order bytes of a TCP direction; nil if the
 	// protocol does not run over TCP.
@@ -70,14 +82,57 @@ type Protocol struct {
 }
 
 // Stream parses one TCP connection, both directions, in order. It is not safe
-// for concurrent use.
+// for concurrent use. It may also be a Flusher and a Skipper.
 type Stream interface {
 	// Feed is given the bytes of one direction that it has not consumed yet,
 	// in order and without gaps, and appends to msgs what it finds at their
 	// head. It returns how many bytes it is done with; the rest will be given
 	// again together with what follows. A nil error with n < len(b) means
 	// that it wants more. ErrDone means that this stream needs no more
-	// feeding in either direction; any other error, that the bytes are not
-	// (or no longer) of this protocol.
+	// feeding in either direction, ErrUpgrade that another protocol follows;
+	// any other error, that the bytes are not (or no longer) of this
+	// protocol. Messages found before an error are returned together with it.
 	Feed(dir Dir, b []byte, msgs []Message) (n int, out []Message, err error)
+}
+
+// Flusher is a Stream that can make something of a message that will never
+// be complete.
+type Flusher interface {
+	// Flush is called at most once for a direction, when no more of its bytes
+	// will be fed: the connection has ended, bytes were lost, or the byte
+	// budget is spent. b are the bytes that Feed has not consumed (often
+	// none). It appends what could be read of an unfinished message, marked
+	// as Truncated. The direction must not be fed again.
+	Flush(dir Dir, b []byte, msgs []Message) []Message
+}
+
+// Skipper is a Stream that knows how much of what follows it will not look
+// at, such as the body of an HTTP response. It lets reassembly pass over
+// those bytes without buffering them, even where some of them were lost, and
+// without charging them to a byte budget.
+type Skipper interface {
+	// Skip is called after a Feed of dir that returned n == len(b). It
+	// returns how many of the bytes that follow are of no interest, possibly
+	// 0, and regards them as consumed: the next Feed of dir begins after
+	// them. math.MaxInt64 means that dir need not be fed any more.
+	Skip(dir Dir) int64
+}
+
+// Table lists every protocol that can be read. The slice is the caller's.
+//
+// TCP recognition is by content. The rows are so strict that at most one Sniff
+// says Yes to the same bytes.
+func Table() []Protocol {
+	return []Protocol{
+		{
+			Name: "dns", UDPPorts: []uint16{53}, TCPPorts: []uint16{53},
+			Datagram: parseDNS, SniffDatagram: sniffDNSDatagram,
+			Sniff: sniffDNSStream, NewStream: newDNSStream,
+		},
+		{Name: "mdns", UDPPorts: []uint16{5353}, Datagram: parseMDNS},
+		{Name: "llmnr", UDPPorts: []uint16{5355}, Datagram: parseLLMNR},
+		{Name: "dhcp", UDPPorts: []uint16{67, 68}, Datagram: parseDHCPv4, SniffDatagram: sniffDHCPv4},
+		{Name: "tls", TCPPorts: []uint16{443, 853, 8443, 8883}, Sniff: sniffTLS, NewStream: newTLSStream},
+		{Name: "http", TCPPorts: []uint16{80, 8000, 8080}, Sniff: sniffHTTP, NewStream: newHTTPStream},
+	}
 }

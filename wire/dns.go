@@ -1,0 +1,378 @@
+package wire
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+)
+
+// Sizes and bounds of RFC 1035 and of this parser.
+const (
+	dnsHeaderLen = 12
+	// maxDNSName is the longest name on the wire: 255 bytes with the root
+	// label (RFC 1035 section 3.1).
+	maxDNSName = 255
+	// maxDNSText is the longest presentation form: every byte escaped.
+	maxDNSText = 4 * maxDNSName
+	// maxDNSPointers bounds the compression pointers of one name. Encoders
+	// need one or two; a chain of pointers to pointers is an attack on the
+	// reader's time.
+	maxDNSPointers = 32
+	// maxDNSRecords bounds the records kept of one section. The largest
+	// sections in normal use are mDNS announcements of a few dozen.
+	maxDNSRecords = 256
+	// maxDNSQuestions: mDNS probes ask several, unicast DNS exactly one.
+	maxDNSQuestions = 64
+	// maxTXTStrings bounds the strings kept of one TXT record.
+	maxTXTStrings = 64
+	// minDNSRecord is the root name, type, class, TTL and length.
+	minDNSRecord = 11
+)
+
+// Flag bits of the DNS header.
+const (
+	dnsFlagResponse = 0x8000
+	dnsFlagTC       = 0x0200
+	dnsFlagZ        = 0x0040
+)
+
+// DNS record types whose data is read, and OPT.
+const (
+	dnsTypeA     = 1
+	dnsTypeNS    = 2
+	dnsTypeCNAME = 5
+	dnsTypePTR   = 12
+	dnsTypeMX    = 15
+	dnsTypeTXT   = 16
+	dnsTypeAAAA  = 28
+	dnsTypeSRV   = 33
+	dnsTypeDNAME = 39
+	dnsTypeOPT   = 41
+)
+
+// Errors on paths that a flood of bad packets can take are built once.
+var (
+	errDNSHeader  = fmt.Errorf("read dns header: %w", ErrTruncated)
+	errDNSOpcode  = fmt.Errorf("read dns header: unassigned opcode: %w", ErrNotMine)
+	errDNSEmpty   = fmt.Errorf("read dns header: no entries, yet more bytes: %w", ErrNotMine)
+	errDNSNameCut = fmt.Errorf("read dns name: %w", ErrTruncated)
+	errDNSName    = fmt.Errorf("read dns name: %w", ErrMalformed)
+	errDNSPointer = fmt.Errorf("read dns name: forward or endless compression: %w", ErrMalformed)
+	errDNSEntry   = fmt.Errorf("read dns question: %w", ErrTruncated)
+	errDNSMany    = fmt.Errorf("read dns header: too many questions: %w", ErrMalformed)
+	errDNSRecord  = fmt.Errorf("read dns record: %w", ErrTruncated)
+	errDNSData    = fmt.Errorf("read dns record data: %w", ErrMalformed)
+)
+
+func parseDNS(b []byte) (Message, error)   { return parseDNSMessage("dns", b) }
+func parseMDNS(b []byte) (Message, error)  { return parseDNSMessage("mdns", b) }
+func parseLLMNR(b []byte) (Message, error) { return parseDNSMessage("llmnr", b) }
+
+// dnsOneQuestion is the common message together with the memory of its only
+// question, so that a query costs two allocations: this and the name.
+type dnsOneQuestion struct {
+	DNS
+	question [1]DNSQuestion
+}
+
+// parseDNSMessage parses one message. Records that are cut off by the end of
+// b are left out and the message is marked as truncated, if at least its
+// questions are complete.
+func parseDNSMessage(proto string, b []byte) (Message, error) {
+	if len(b) < dnsHeaderLen {
+		return nil, errDNSHeader
+	}
+	flags := binary.BigEndian.Uint16(b[2:])
+	h := dnsHeaderOf(b)
+	if opcode := flags >> 11 & 15; opcode > 6 { // 0 query ... 6 DSO
+		return nil, errDNSOpcode
+	}
+	if h.questions+h.answers+h.authority+h.additional == 0 && len(b) > dnsHeaderLen {
+		return nil, errDNSEmpty
+	}
+	if h.questions > maxDNSQuestions {
+		return nil, errDNSMany
+	}
+	one := &dnsOneQuestion{}
+	m := &one.DNS
+	*m = DNS{
+		Proto:     proto,
+		ID:        binary.BigEndian.Uint16(b),
+		Response:  flags&dnsFlagResponse != 0,
+		Opcode:    uint8(flags >> 11 & 15),
+		RCode:     uint8(flags & 15),
+		Flags:     flags,
+		Truncated: flags&dnsFlagTC != 0,
+		Questions: one.question[:0],
+	}
+	r := dnsReader{b: b, off: dnsHeaderLen, m: m}
+	for range h.questions {
+		q, err := r.question()
+		if err != nil {
+			return nil, err
+		}
+		m.Questions = append(m.Questions, q)
+	}
+	if err := r.records(h); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+type dnsHeader struct{ questions, answers, authority, additional int }
+
+func dnsHeaderOf(b []byte) dnsHeader {
+	return dnsHeader{
+		questions:  int(binary.BigEndian.Uint16(b[4:])),
+		answers:    int(binary.BigEndian.Uint16(b[6:])),
+		authority:  int(binary.BigEndian.Uint16(b[8:])),
+		additional: int(binary.BigEndian.Uint16(b[10:])),
+	}
+}
+
+// dnsReader walks through one message and fills m.
+type dnsReader struct {
+	b   []byte
+	off int
+	m   *DNS
+	// last are the strings made last, which the next record often repeats.
+	last [2]string
+	text [maxDNSText]byte
+}
+
+func (r *dnsReader) question() (DNSQuestion, error) {
+	name, next, err := appendDNSName(r.text[:0], r.b, r.off)
+	if err != nil {
+		return DNSQuestion{}, err
+	}
+	if next+4 > len(r.b) {
+		return DNSQuestion{}, errDNSEntry
+	}
+	q := DNSQuestion{
+		Name:  r.intern(name),
+		Type:  binary.BigEndian.Uint16(r.b[next:]),
+		Class: binary.BigEndian.Uint16(r.b[next+2:]),
+	}
+	if r.m.Proto == "mdns" {
+		q.Class &^= 0x8000 // "unicast response wanted", RFC 6762 section 5.4
+	}
+	r.off = next + 4
+	return q, nil
+}
+
+// records reads the three record sections. Where the message is cut off it
+// stops and says so in the message; only a contradiction is an error.
+func (r *dnsReader) records(h dnsHeader) error {
+	for range h.answers {
+		if len(r.m.Answers) == maxDNSRecords {
+			r.m.Truncated = true
+			return nil
+		}
+		rec, _, err := r.record()
+		if err != nil {
+			return r.cut(err)
+		}
+		if r.m.Answers == nil {
+			room := 1 + (len(r.b)-r.off)/minDNSRecord
+			r.m.Answers = make([]DNSRecord, 0, min(h.answers, room, maxDNSRecords))
+		}
+		r.m.Answers = append(r.m.Answers, rec)
+	}
+	for range h.authority + h.additional {
+		rec, keep, err := r.record()
+		if err != nil {
+			return r.cut(err)
+		}
+		if !keep {
+			continue
+		}
+		if len(r.m.Additional) == maxDNSRecords {
+			r.m.Truncated = true
+			return nil
+		}
+		r.m.Additional = append(r.m.Additional, rec)
+	}
+	return nil
+}
+
+func (r *dnsReader) cut(err error) error {
+	if err == errDNSRecord || err == errDNSNameCut { //nolint:errorlint // identity of our own two values
+		r.m.Truncated = true
+		return nil
+	}
+	return err
+}
+
+// record reads one record and moves past it. keep tells the kinds that are
+// worth keeping outside the answer section.
+func (r *dnsReader) record() (rec DNSRecord, keep bool, err error) {
+	name, next, err := appendDNSName(r.text[:0], r.b, r.off)
+	if err != nil {
+		return rec, false, err
+	}
+	if next+10 > len(r.b) {
+		return rec, false, errDNSRecord
+	}
+	fixed := r.b[next : next+10]
+	end := next + 10 + int(binary.BigEndian.Uint16(fixed[8:]))
+	if end > len(r.b) {
+		return rec, false, errDNSRecord
+	}
+	rec.Type = binary.BigEndian.Uint16(fixed)
+	rec.TTL = binary.BigEndian.Uint32(fixed[4:])
+	r.off = end
+	if rec.Type == dnsTypeOPT {
+		// The upper eight of twelve bits, RFC 6891 section 6.1.3.
+		code := rec.TTL >> 24 << 4
+		r.m.RCode = uint8(min(code|uint32(r.m.RCode), 255))
+	}
+	rec.Name = r.intern(name)
+	keep, err = r.data(&rec, next+10, end)
+	return rec, keep, err
+}
+
+// data reads the data of a record, which lies at b[start:end].
+func (r *dnsReader) data(rec *DNSRecord, start, end int) (keep bool, err error) {
+	data := r.b[start:end]
+	if len(data) == 0 {
+		return false, nil // legal in updates: "delete this set", RFC 2136 section 2.5
+	}
+	switch rec.Type {
+	case dnsTypeA:
+		if len(data) != 4 {
+			return false, errDNSData
+		}
+		rec.Addr = netip.AddrFrom4([4]byte(data))
+	case dnsTypeAAAA:
+		if len(data) != 16 {
+			return false, errDNSData
+		}
+		rec.Addr = netip.AddrFrom16([16]byte(data))
+	case dnsTypeNS, dnsTypeCNAME, dnsTypeDNAME:
+		rec.Target, err = r.target(start, end)
+		return false, err
+	case dnsTypeMX:
+		rec.Target, err = r.target(start+2, end)
+		return false, err
+	case dnsTypePTR:
+		rec.Target, err = r.target(start, end)
+	case dnsTypeSRV:
+		if len(data) < 7 {
+			return false, errDNSData
+		}
+		rec.Port = binary.BigEndian.Uint16(data[4:])
+		rec.Target, err = r.target(start+6, end)
+	case dnsTypeTXT:
+		rec.Text, err = dnsStrings(data)
+	default:
+		return false, nil
+	}
+	return true, err
+}
+
+// target reads a name that fills b[start:end].
+func (r *dnsReader) target(start, end int) (string, error) {
+	if start >= end {
+		return "", errDNSData
+	}
+	// The name itself ends within the record; what it points at lies before.
+	name, next, err := appendDNSName(r.text[:0], r.b[:end], start)
+	if err != nil || next != end {
+		return "", errDNSData
+	}
+	return r.intern(name), nil
+}
+
+// dnsStrings splits the data of a TXT record. Empty strings are left out:
+// they say nothing, and thousands of them fit into one record.
+func dnsStrings(data []byte) ([]string, error) {
+	var list []string
+	for len(data) > 0 {
+		n := 1 + int(data[0])
+		if n > len(data) {
+			return nil, errDNSData
+		}
+		if n > 1 && len(list) < maxTXTStrings {
+			list = append(list, string(data[1:n]))
+		}
+		data = data[n:]
+	}
+	return list, nil
+}
+
+// intern returns name as a string, without allocating where the question or
+// one of the last two names reads the same.
+func (r *dnsReader) intern(name []byte) string {
+	if len(name) == 0 {
+		return ""
+	}
+	if q := r.m.Questions; len(q) > 0 && q[0].Name == string(name) {
+		return q[0].Name
+	}
+	for _, s := range r.last {
+		if s == string(name) {
+			return s
+		}
+	}
+	s := string(name)
+	r.last[1], r.last[0] = r.last[0], s
+	return s
+}
+
+// appendDNSName appends the presentation form of the name at b[off] to dst
+// and returns the offset after the name. Compression pointers must point to
+// an earlier place than the part of the name that they continue.
+func appendDNSName(dst, b []byte, off int) (name []byte, next int, err error) {
+	next = -1
+	length, pointers := 1, 0 // the root label counts
+	start := off
+	for off < len(b) {
+		c := int(b[off])
+		switch {
+		case c == 0:
+			if next < 0 {
+				next = off + 1
+			}
+			return dst, next, nil
+		case c <= 63:
+			end := off + 1 + c
+			if end > len(b) {
+				return nil, 0, errDNSNameCut
+			}
+			if length += 1 + c; length > maxDNSName {
+				return nil, 0, errDNSName
+			}
+			if len(dst) > 0 {
+				dst = append(dst, '.')
+			}
+			dst = appendDNSLabel(dst, b[off+1:end])
+			off = end
+		case c >= 0xc0:
+			if off+2 > len(b) {
+				return nil, 0, errDNSNameCut
+			}
+			if next < 0 {
+				next = off + 2
+			}
+			to := (c&0x3f)<<8 | int(b[off+1])
+			if pointers++; to >= start || pointers > maxDNSPointers {
+				return nil, 0, errDNSPointer
+			}
+			start, off = to, to
+		default: // 0x40 and 0x80 were never put to use, RFC 6891 section 5
+			return nil, 0, errDNSName
+		}
+	}
+	return nil, 0, errDNSNameCut
+}
+
+func appendDNSLabel(dst, label []byte) []byte {
+	for _, c := range label {
+		if c < ' ' || c > '~' || c == '.' || c == '\\' {
+			dst = append(dst, '\\', '0'+c/100, '0'+c/10%10, '0'+c%10)
+		} else {
+			dst = append(dst, c)
+		}
+	}
+	return dst
+}

@@ -1,0 +1,214 @@
+package wire
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+)
+
+// maxDNSQuery bounds a query as the first message of a TCP connection. Even
+// with EDNS padding to 468-byte blocks (RFC 8467) queries stay far below.
+const maxDNSQuery = 2048
+
+var errDNSFrame = fmt.Errorf("read dns length prefix: too short for a header: %w", ErrMalformed)
+
+// dnsStream parses DNS over TCP: messages behind a 2-byte length (RFC 1035
+// section 4.2.2).
+type dnsStream struct{}
+
+func newDNSStream() Stream { return dnsStream{} }
+
+var _ Flusher = dnsStream{}
+
+func (dnsStream) Feed(_ Dir, b []byte, msgs []Message) (int, []Message, error) {
+	n := 0
+	for len(b)-n >= 2 {
+		size := int(binary.BigEndian.Uint16(b[n:]))
+		if size < dnsHeaderLen {
+			return n, msgs, errDNSFrame
+		}
+		if len(b)-n < 2+size {
+			break
+		}
+		m, err := parseDNS(b[n+2 : n+2+size])
+		if err != nil {
+			return n, msgs, framedError(err)
+		}
+		msgs = append(msgs, m)
+		n += 2 + size
+	}
+	return n, msgs, nil
+}
+
+// framedError turns "truncated" into "malformed" for a message whose length
+// was given: nothing can follow that would complete it.
+func framedError(err error) error {
+	if errors.Is(err, ErrTruncated) {
+		return fmt.Errorf("dns message shorter than its contents: %w", ErrMalformed)
+	}
+	return err
+}
+
+// Flush reads the beginning of an unfinished message, typically a zone
+// transfer larger than what is kept of a connection.
+func (dnsStream) Flush(_ Dir, b []byte, msgs []Message) []Message {
+	if len(b) <= 2 {
+		return msgs
+	}
+	m, err := parseDNS(b[2:])
+	if err != nil {
+		return msgs
+	}
+	if d, ok := m.(*DNS); ok {
+		d.Truncated = true
+	}
+	return append(msgs, m)
+}
+
+// sniffDNSStream recognises DNS over TCP by a length prefix, a plausible
+// header and a well-formed first question.
+func sniffDNSStream(_ Dir, b []byte) Match {
+	if len(b) >= 2 && b[0] == 0x16 && b[1] == 3 {
+		return No // a TLS handshake record reads like a length of 5,635
+	}
+	if len(b) < 2 {
+		return Maybe
+	}
+	size := int(binary.BigEndian.Uint16(b))
+	if size < dnsHeaderLen+5 { // the shortest question is the root's
+		return No
+	}
+	msg := b[2:min(len(b), 2+size)]
+	if len(msg) < dnsHeaderLen {
+		return plausibleDNSPrefix(msg, size)
+	}
+	if !plausibleDNSHeader(msg) || !plausibleDNSSize(msg, size) {
+		return No
+	}
+	end, ok := plainQuestionEnd(msg)
+	switch {
+	case !ok:
+		return No
+	case end > size:
+		return No
+	case end > len(msg):
+		return Maybe
+	case len(msg) == size && dnsMessageEnd(msg) != size:
+		return No
+	}
+	return Yes
+}
+
+// sniffDNSDatagram recognises a complete DNS message with exactly one
+// question, which ends where the datagram does.
+func sniffDNSDatagram(b []byte) bool {
+	if len(b) < dnsHeaderLen+5 || !plausibleDNSHeader(b) {
+		return false
+	}
+	end, ok := plainQuestionEnd(b)
+	return ok && end <= len(b) && dnsMessageEnd(b) == len(b)
+}
+
+// plausibleDNSPrefix judges a message of which not even the header is there.
+func plausibleDNSPrefix(msg []byte, size int) Match {
+	if len(msg) >= 4 && !plausibleDNSFlags(binary.BigEndian.Uint16(msg[2:])) {
+		return No
+	}
+	if len(msg) >= 3 && !plausibleDNSSize(msg, size) {
+		return No
+	}
+	return Maybe
+}
+
+func plausibleDNSSize(msg []byte, size int) bool {
+	return msg[2]&0x80 != 0 || size <= maxDNSQuery
+}
+
+// plausibleDNSFlags accepts standard queries and their responses: opcode 0,
+// the reserved bit clear, and an assigned response code below the extended
+// ones, which a query does not have.
+func plausibleDNSFlags(flags uint16) bool {
+	rcode := flags & 15
+	if flags>>11&15 != 0 || flags&dnsFlagZ != 0 {
+		return false
+	}
+	if flags&dnsFlagResponse == 0 {
+		return rcode == 0
+	}
+	return rcode <= 10
+}
+
+func plausibleDNSHeader(b []byte) bool {
+	flags, h := binary.BigEndian.Uint16(b[2:]), dnsHeaderOf(b)
+	if !plausibleDNSFlags(flags) || h.questions != 1 {
+		return false
+	}
+	if flags&dnsFlagResponse == 0 {
+		// An incremental zone transfer carries one SOA, signatures go last.
+		return h.answers == 0 && h.authority <= 1 && h.additional <= 2
+	}
+	room := 1 + 65535/minDNSRecord
+	return h.answers+h.authority+h.additional <= room
+}
+
+// plainQuestionEnd walks the labels of the first question, which has nothing
+// to be compressed against, and returns where its class ends. Where the bytes
+// run out first, the end returned lies beyond them. It reports false for what
+// cannot be a question.
+func plainQuestionEnd(b []byte) (end int, ok bool) {
+	off := dnsHeaderLen
+	for off < len(b) && b[off] != 0 {
+		if b[off] > 63 || off-dnsHeaderLen > maxDNSName {
+			return 0, false
+		}
+		off += 1 + int(b[off])
+	}
+	if end = off + 5; end > len(b) {
+		return len(b) + 1, true
+	}
+	qtype, class := binary.BigEndian.Uint16(b[off+1:]), binary.BigEndian.Uint16(b[off+3:])
+	// Types above 258 are unassigned but for the meta types from 32768
+	// ("TA", "DLV") and private use; classes: IN, CH, HS, NONE, ANY.
+	knownType := qtype > 0 && qtype <= 262 || qtype == 32768 || qtype == 32769 || qtype >= 65280
+	knownClass := class == 1 || class == 3 || class == 4 || class == 254 || class == 255
+	return end, knownType && knownClass
+}
+
+// dnsMessageEnd walks over all entries by their lengths alone and returns
+// where the last one ends, -1 where they do not fit.
+func dnsMessageEnd(b []byte) int {
+	h, off := dnsHeaderOf(b), dnsHeaderLen
+	for i := range h.questions + h.answers + h.authority + h.additional {
+		if off = skipDNSName(b, off); off < 0 {
+			return -1
+		}
+		if i < h.questions {
+			off += 4
+			continue
+		}
+		if off+10 > len(b) {
+			return -1
+		}
+		off += 10 + int(binary.BigEndian.Uint16(b[off+8:]))
+	}
+	if off > len(b) {
+		return -1
+	}
+	return off
+}
+
+func skipDNSName(b []byte, off int) int {
+	for off < len(b) {
+		switch c := int(b[off]); {
+		case c == 0:
+			return off + 1
+		case c >= 0xc0:
+			return off + 2
+		case c > 63:
+			return -1
+		default:
+			off += 1 + c
+		}
+	}
+	return -1
+}

@@ -1,0 +1,341 @@
+package wire
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+)
+
+// Bounds of the HTTP parser.
+const (
+	// maxHTTPHead bounds a head; servers allow 8 to 16 KiB by default.
+	maxHTTPHead = 32 << 10
+	// maxHTTPMethod is longer than every method in the IANA registry
+	// ("UPDATEREDIRECTREF" has 17 characters).
+	maxHTTPMethod = 24
+	maxHTTPTarget = 2048
+	maxHTTPField  = 1024
+	// maxHTTPQueue bounds the requests that wait for a response. Browsers
+	// that pipelined at all had 4 to 32 under way.
+	maxHTTPQueue = 64
+	maxChunkLine = 256
+)
+
+var (
+	errHTTPKind  = fmt.Errorf("read http start line: %w", ErrNotMine)
+	errHTTPLong  = fmt.Errorf("read http head: longer than 32 KiB: %w", ErrMalformed)
+	errHTTPChunk = fmt.Errorf("read http chunk size: %w", ErrMalformed)
+)
+
+// httpStream follows the requests and responses of one HTTP/1 connection,
+// passing over their bodies.
+type httpStream struct {
+	half  [2]httpHalf
+	queue httpQueue
+}
+
+// httpHalf is one direction.
+type httpHalf struct {
+	phase   httpPhase
+	left    int64 // bytes of the body or chunk still to come
+	scanned int   // bytes of the unfinished head that hold no end of head
+}
+
+type httpPhase uint8
+
+const (
+	phaseHead      httpPhase = iota
+	phaseBody                // left bytes, then a head
+	phaseChunkSize           // a line with the size of the next chunk
+	phaseChunk               // left bytes and the line end that closes the chunk
+	phaseTrailer             // fields after the last chunk, up to an empty line
+	phaseConnect             // a CONNECT waits for its answer
+	phaseOpaque              // until the connection closes
+)
+
+// httpQueue remembers, for the requests under way, what their responses
+// depend on.
+type httpQueue struct {
+	kind  [maxHTTPQueue]httpKind
+	first uint8
+	count uint8
+}
+
+type httpKind uint8
+
+const (
+	kindPlain httpKind = iota
+	kindHead
+	kindConnect
+)
+
+func (q *httpQueue) push(k httpKind) {
+	if q.count < maxHTTPQueue {
+		q.kind[(q.first+q.count)%maxHTTPQueue] = k
+		q.count++
+	}
+}
+
+// pop returns kindPlain for a response to a request that was not seen.
+func (q *httpQueue) pop() httpKind {
+	if q.count == 0 {
+		return kindPlain
+	}
+	k := q.kind[q.first]
+	q.first = (q.first + 1) % maxHTTPQueue
+	q.count--
+	return k
+}
+
+func newHTTPStream() Stream { return &httpStream{} }
+
+var (
+	_ Flusher = (*httpStream)(nil)
+	_ Skipper = (*httpStream)(nil)
+)
+
+// Feed implements Stream.
+func (s *httpStream) Feed(dir Dir, b []byte, msgs []Message) (int, []Message, error) {
+	h, n := &s.half[dir], 0
+	for n < len(b) {
+		used, err := 0, error(nil)
+		switch h.phase {
+		case phaseHead:
+			used, msgs, err = s.head(dir, b[n:], msgs)
+		case phaseBody, phaseChunk:
+			used = h.body(len(b) - n)
+		case phaseChunkSize:
+			used, err = h.chunkSize(b[n:])
+		case phaseTrailer:
+			used, err = h.trailer(b[n:])
+		case phaseOpaque:
+			used = len(b) - n
+		}
+		n += used
+		if err != nil {
+			return n, msgs, err
+		}
+		if used == 0 {
+			break
+		}
+	}
+	if h.phase == phaseOpaque && s.half[dir.Other()].phase == phaseOpaque {
+		return n, msgs, ErrDone
+	}
+	return n, msgs, nil
+}
+
+// Skip implements Skipper: bodies need not be fed.
+func (s *httpStream) Skip(dir Dir) int64 {
+	h := &s.half[dir]
+	switch h.phase {
+	case phaseOpaque:
+		return math.MaxInt64
+	case phaseBody, phaseChunk:
+		n := h.left
+		h.left = 0
+		h.bodyEnd()
+		return n
+	}
+	return 0
+}
+
+// Flush implements Flusher: it reads the head as far as it goes, if its first
+// line is complete.
+func (s *httpStream) Flush(dir Dir, b []byte, msgs []Message) []Message {
+	h := &s.half[dir]
+	if h.phase != phaseHead {
+		return msgs
+	}
+	h.phase = phaseOpaque
+	b = skipEmptyLines(b)
+	if bytes.IndexByte(b, '\n') < 0 {
+		return msgs
+	}
+	if m := parseHTTPResponse(b); m != nil {
+		m.Truncated = true
+		return append(msgs, m)
+	}
+	if m, _ := parseHTTPRequest(b); m != nil {
+		m.Truncated = true
+		return append(msgs, m)
+	}
+	return msgs
+}
+
+// body consumes up to n bytes of a body or chunk.
+func (h *httpHalf) body(n int) int {
+	used := int(min(int64(n), h.left))
+	h.left -= int64(used)
+	if h.left == 0 {
+		h.bodyEnd()
+	}
+	return used
+}
+
+func (h *httpHalf) bodyEnd() {
+	if h.phase == phaseChunk {
+		h.phase = phaseChunkSize
+	} else {
+		h.phase = phaseHead
+	}
+}
+
+// chunkSize reads a chunk header: hex digits, then extensions (RFC 9112
+// section 7.1). The line end that closes the chunk before is passed over.
+func (h *httpHalf) chunkSize(b []byte) (int, error) {
+	skipped := len(b) - len(skipEmptyLines(b))
+	line := b[skipped:]
+	end := bytes.IndexByte(line[:min(len(line), maxChunkLine)], '\n')
+	if end < 0 {
+		if len(line) >= maxChunkLine {
+			return skipped, errHTTPChunk
+		}
+		return skipped, nil
+	}
+	size, digits := int64(0), 0
+	for ; digits < end && isHex(line[digits]); digits++ {
+		if size > math.MaxInt64>>8 {
+			return skipped, errHTTPChunk
+		}
+		size = size<<4 | int64(hexValue(line[digits]))
+	}
+	if digits == 0 {
+		return skipped, errHTTPChunk
+	}
+	h.left, h.phase = size, phaseChunk
+	if size == 0 {
+		h.phase = phaseTrailer
+	}
+	return skipped + end + 1, nil
+}
+
+// trailer passes over lines until an empty one.
+func (h *httpHalf) trailer(b []byte) (int, error) {
+	end := bytes.IndexByte(b, '\n')
+	if end < 0 {
+		if len(b) > maxHTTPHead {
+			return 0, errHTTPLong
+		}
+		return 0, nil
+	}
+	if end == 0 || end == 1 && b[0] == '\r' {
+		h.phase = phaseHead
+	}
+	return end + 1, nil
+}
+
+// head consumes one head, 0 bytes if it is incomplete. Empty lines before it
+// are passed over, as RFC 9112 section 2.2 asks of servers.
+func (s *httpStream) head(dir Dir, b []byte, msgs []Message) (int, []Message, error) {
+	h := &s.half[dir]
+	if lead := len(b) - len(skipEmptyLines(b)); lead > 0 {
+		return lead, msgs, nil
+	}
+	if sniffHTTP(dir, b) == No {
+		return 0, msgs, errHTTPKind
+	}
+	end := headEnd(b, h.scanned)
+	if end < 0 {
+		if len(b) > maxHTTPHead {
+			return 0, msgs, errHTTPLong
+		}
+		h.scanned = len(b)
+		return 0, msgs, nil
+	}
+	h.scanned = 0
+	if m := parseHTTPResponse(b[:end]); m != nil {
+		return end, append(msgs, m), s.responded(dir, m, bodyOf(b[:end]))
+	}
+	m, _ := parseHTTPRequest(b[:end])
+	if m == nil {
+		return 0, msgs, errHTTPKind
+	}
+	s.requested(dir, m, bodyOf(b[:end]))
+	return end, append(msgs, m), nil
+}
+
+func (s *httpStream) requested(dir Dir, m *HTTPRequest, framing httpFraming) {
+	h := &s.half[dir]
+	switch m.Method {
+	case "CONNECT":
+		s.queue.push(kindConnect)
+		h.phase = phaseConnect
+		return
+	case "HEAD":
+		s.queue.push(kindHead)
+	default:
+		s.queue.push(kindPlain)
+	}
+	h.enter(framing, m.Length, false)
+}
+
+// responded sets what follows the head of a response (RFC 9112 section 6.3).
+func (s *httpStream) responded(dir Dir, m *HTTPResponse, framing httpFraming) error {
+	h := &s.half[dir]
+	if m.Status == 101 {
+		return ErrUpgrade
+	}
+	if m.Status < 200 { // an interim response; the final one is still to come
+		return nil
+	}
+	kind := s.queue.pop()
+	if kind == kindConnect {
+		if m.Status < 300 {
+			return ErrUpgrade
+		}
+		s.half[dir.Other()].phase = phaseHead
+	}
+	if kind == kindHead || m.Status == 204 || m.Status == 304 {
+		return nil
+	}
+	h.enter(framing, m.Length, true)
+	return nil
+}
+
+// enter moves to the phase after a head. Without framing a request has no
+// body, and that of a response ends with the connection.
+func (h *httpHalf) enter(framing httpFraming, length int64, response bool) {
+	switch {
+	case framing.ambiguous:
+		h.phase = phaseOpaque
+	case framing.chunked:
+		h.phase = phaseChunkSize
+	case length > 0:
+		h.phase, h.left = phaseBody, length
+	case length < 0 && response:
+		h.phase = phaseOpaque
+	}
+}
+
+// headEnd returns the offset after the empty line that ends a head, -1 if
+// there is none. The first scanned bytes are known not to hold its end.
+func headEnd(b []byte, scanned int) int {
+	off := max(scanned-2, 0) // the line end before may belong to the empty line
+	for {
+		i := bytes.IndexByte(b[off:], '\n')
+		if i < 0 {
+			return -1
+		}
+		off += i + 1
+		switch rest := b[off:]; {
+		case len(rest) > 0 && rest[0] == '\n':
+			return off + 1
+		case len(rest) > 1 && rest[0] == '\r' && rest[1] == '\n':
+			return off + 2
+		}
+	}
+}
+
+func skipEmptyLines(b []byte) []byte {
+	for {
+		switch {
+		case len(b) > 0 && b[0] == '\n':
+			b = b[1:]
+		case len(b) > 1 && b[0] == '\r' && b[1] == '\n':
+			b = b[2:]
+		default:
+			return b
+		}
+	}
+}

@@ -1,0 +1,282 @@
+package wire
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+)
+
+// sniffHTTP recognises the first line of an HTTP/1 request or response: a
+// token, a blank, a target, " HTTP/1."; or "HTTP/1." and a status code.
+func sniffHTTP(_ Dir, b []byte) Match {
+	if m := sniffStatusLine(b); m != No {
+		return m
+	}
+	method := 0
+	for method < len(b) && isToken(b[method]) {
+		if method++; method > maxHTTPMethod {
+			return No
+		}
+	}
+	if method == len(b) {
+		return Maybe
+	}
+	if method == 0 || b[method] != ' ' {
+		return No
+	}
+	rest := b[method+1:]
+	end := bytes.IndexByte(rest, '\n')
+	if end < 0 {
+		return sniffTarget(rest)
+	}
+	if target, _ := requestTarget(rest[:end]); len(target) == 0 {
+		return No
+	}
+	return Yes
+}
+
+// sniffTarget judges a request line that is not complete: the target must be
+// printable and start as one of the four forms of RFC 9112 section 3.2 does.
+func sniffTarget(b []byte) Match {
+	if len(b) == 0 {
+		return Maybe
+	}
+	if len(b) > maxHTTPHead || !isAlnum(b[0]) && b[0] != '/' && b[0] != '*' && b[0] != '[' {
+		return No
+	}
+	for _, c := range b {
+		if c < ' ' && c != '\r' || c == 0x7f {
+			return No
+		}
+	}
+	if i := bytes.IndexByte(b, ' '); i > 0 {
+		version := b[i+1:]
+		if n := min(len(version), len(httpVersion)); string(version[:n]) != httpVersion[:n] && bytes.IndexByte(version, ' ') < 0 {
+			return No
+		}
+	}
+	return Maybe
+}
+
+const httpVersion = "HTTP/1."
+
+// sniffStatusLine recognises "HTTP/1.x NNN".
+func sniffStatusLine(b []byte) Match {
+	n := min(len(b), len(httpVersion))
+	if string(b[:n]) != httpVersion[:n] {
+		return No
+	}
+	const end = len(httpVersion) + len("1 200")
+	for i := n; i < min(len(b), end); i++ {
+		if blank := i == len(httpVersion)+1; blank != (b[i] == ' ') || !blank && !isDigit(b[i]) {
+			return No
+		}
+	}
+	if len(b) < end {
+		return Maybe
+	}
+	return Yes
+}
+
+// requestTarget splits "target HTTP/1.x" into its two parts. Blanks within the
+// target, which some clients forget to escape, are taken as part of it.
+func requestTarget(line []byte) (target, version []byte) {
+	line = bytes.TrimRight(line, "\r \t")
+	i := bytes.LastIndexByte(line, ' ')
+	if i <= 0 || len(line)-i-1 != len(httpVersion)+1 ||
+		!bytes.HasPrefix(line[i+1:], []byte(httpVersion)) || !isDigit(line[len(line)-1]) {
+		return nil, nil
+	}
+	return bytes.TrimLeft(line[:i], " "), line[i+1:]
+}
+
+// httpFraming is how a head says where its body ends, besides Content-Length.
+type httpFraming struct {
+	chunked   bool
+	ambiguous bool // lengths that contradict each other: what follows cannot be told apart
+}
+
+// bodyOf reads the framing fields of a head.
+func bodyOf(head []byte) httpFraming {
+	var f httpFraming
+	length := int64(-1)
+	_, rest := cutLine(head)
+	for name, value, ok := nextField(&rest); ok; name, value, ok = nextField(&rest) {
+		switch {
+		case fieldIs(name, "transfer-encoding"):
+			f.chunked = f.chunked || strings.HasSuffix(strings.ToLower(fieldText(value)), "chunked")
+		case fieldIs(name, "content-length"):
+			n := contentLength(value)
+			f.ambiguous = f.ambiguous || n < 0 || length >= 0 && n != length
+			length = n
+		}
+	}
+	f.ambiguous = f.ambiguous && !f.chunked // RFC 9112 section 6.3: the encoding overrides
+	return f
+}
+
+// parseHTTPRequest parses a request head, which may lack its end. It returns
+// nil if the first line is not that of a request.
+func parseHTTPRequest(head []byte) (*HTTPRequest, []byte) {
+	line, rest := cutLine(head)
+	method, after, ok := bytes.Cut(line, []byte(" "))
+	if !ok || len(method) == 0 || len(method) > maxHTTPMethod || bytes.ContainsFunc(method, notToken) {
+		return nil, nil
+	}
+	target, version := requestTarget(after)
+	if len(target) == 0 {
+		return nil, nil
+	}
+	m := &HTTPRequest{
+		Method:  string(method),
+		Target:  string(target[:min(len(target), maxHTTPTarget)]),
+		Version: string(version),
+		Length:  -1,
+	}
+	for name, value, ok := nextField(&rest); ok; name, value, ok = nextField(&rest) {
+		switch {
+		case fieldIs(name, "host"):
+			m.Host = fieldText(value)
+		case fieldIs(name, "user-agent"):
+			m.UserAgent = fieldText(value)
+		case fieldIs(name, "authorization"):
+			m.AuthScheme = authScheme(value, true)
+		case fieldIs(name, "content-type"):
+			m.ContentType = fieldText(value)
+		case fieldIs(name, "content-length"):
+			m.Length = contentLength(value)
+		}
+	}
+	return m, rest
+}
+
+// parseHTTPResponse parses a response head, which may lack its end. It returns
+// nil if the first line is not that of a response.
+func parseHTTPResponse(head []byte) *HTTPResponse {
+	if sniffStatusLine(head) != Yes {
+		return nil
+	}
+	line, rest := cutLine(head)
+	code := line[len(httpVersion)+2:]
+	m := &HTTPResponse{
+		Status:  int(code[0]-'0')*100 + int(code[1]-'0')*10 + int(code[2]-'0'),
+		Version: string(line[:len(httpVersion)+1]),
+		Length:  -1,
+	}
+	for name, value, ok := nextField(&rest); ok; name, value, ok = nextField(&rest) {
+		switch {
+		case fieldIs(name, "server"):
+			m.Server = fieldText(value)
+		case fieldIs(name, "content-type"):
+			m.ContentType = fieldText(value)
+		case fieldIs(name, "location"):
+			m.Location = fieldText(value)
+		case fieldIs(name, "www-authenticate"):
+			if m.AuthScheme == "" {
+				m.AuthScheme = authScheme(value, false)
+			}
+		case fieldIs(name, "content-length"):
+			m.Length = contentLength(value)
+		}
+	}
+	return m
+}
+
+// cutLine splits off the first line, without its line end.
+func cutLine(b []byte) (line, rest []byte) {
+	line, rest, _ = bytes.Cut(b, []byte("\n"))
+	return bytes.TrimSuffix(line, []byte("\r")), rest
+}
+
+// nextField splits the next field off rest, together with its folded
+// continuation lines (obs-fold, RFC 9112 section 5.2). Lines without a colon
+// are passed over. It reports false at the empty line and at the end.
+func nextField(rest *[]byte) (name, value []byte, ok bool) {
+	for {
+		b := *rest
+		end := bytes.IndexByte(b, '\n')
+		if end < 0 || end == 0 || end == 1 && b[0] == '\r' {
+			return nil, nil, false // what has no line end may be cut off
+		}
+		for end+1 < len(b) && (b[end+1] == ' ' || b[end+1] == '\t') {
+			next := bytes.IndexByte(b[end+1:], '\n')
+			if next < 0 {
+				return nil, nil, false
+			}
+			end += 1 + next
+		}
+		*rest = b[end+1:]
+		if name, value, ok = bytes.Cut(b[:end], []byte(":")); ok {
+			return bytes.TrimRight(name, " \t"), bytes.TrimSpace(value), true
+		}
+	}
+}
+
+// fieldIs compares a field name with one in lower case.
+func fieldIs(name []byte, lower string) bool {
+	return len(name) == len(lower) && strings.EqualFold(string(name), lower)
+}
+
+// fieldText makes a field value a string: folds become one blank each, the
+// rest stays as sent, at most 1,024 bytes.
+func fieldText(value []byte) string {
+	value = value[:min(len(value), maxHTTPField)]
+	if bytes.IndexByte(value, '\n') < 0 {
+		return string(value)
+	}
+	var b strings.Builder
+	for line := range bytes.SplitSeq(value, []byte("\n")) {
+		if b.Len() > 0 {
+			b.WriteByte(' ')
+		}
+		b.Write(bytes.TrimSpace(line))
+	}
+	return b.String()
+}
+
+// authScheme is the scheme of a credentials or challenge field: a short token
+// with a blank behind it. Credentials without a blank are a secret that was
+// sent without a scheme; a challenge may consist of the scheme alone.
+func authScheme(value []byte, credentials bool) string {
+	end := 0
+	for end < len(value) && isToken(value[end]) {
+		end++
+	}
+	alone := end == len(value)
+	if end == 0 || end > maxHTTPMethod || alone && credentials || !alone && value[end] != ' ' {
+		return ""
+	}
+	return string(value[:end])
+}
+
+// contentLength is -1 for what is not a decimal number below 2^63.
+func contentLength(value []byte) int64 {
+	if len(value) == 0 || !isDigit(value[0]) {
+		return -1
+	}
+	n, err := strconv.ParseInt(string(value), 10, 64)
+	if err != nil {
+		return -1
+	}
+	return n
+}
+
+// isToken tells the characters of a token (RFC 9110 section 5.6.2).
+func isToken(c byte) bool {
+	return isAlnum(c) || c > ' ' && c < 0x7f && strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
+}
+
+func notToken(r rune) bool { return r > 0x7f || !isToken(byte(r)) }
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+func isHex(c byte) bool {
+	return isDigit(c) || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
+}
+
+func hexValue(c byte) byte {
+	if isDigit(c) {
+		return c - '0'
+	}
+	return c&^0x20 - 'A' + 10
+}
