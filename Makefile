@@ -73,12 +73,20 @@ test-deps: ## install what the tests need (Debian, as root; quick when all is th
 fmt: ## format every Go file
 	$(TOOL) gofumpt -w .
 
-.PHONY: lint
-lint: ## check format, vet, staticcheck and golangci-lint
+.PHONY: lint lint-format lint-vet lint-static lint-golangci
+lint: lint-format lint-vet lint-static lint-golangci ## check format, vet, staticcheck and golangci-lint
+
+lint-format:
 	@out=$$($(TOOL) gofumpt -l .); \
 	if [[ -n $$out ]]; then echo "not formatted, run make fmt:"; echo "$$out"; exit 1; fi
+
+lint-vet:
 	go vet ./...
+
+lint-static:
 	$(TOOL) staticcheck ./...
+
+lint-golangci:
 	$(GOLANGCI) run ./...
 
 .PHONY: vuln
