@@ -37,9 +37,9 @@ type Alert struct {
 	Score      float64         `json:"score"`      // surprise in bits: -log2 p
 	Confidence float64         `json:"confidence"` // 0 to 1: how well the device's normal is known
 	Device     Device          `json:"device"`
-	Peer       Peer            `json:"peer"`
+	Peer       detect.Peer     `json:"peer"`
 	Summary    string          `json:"summary"`  // one plain sentence
-	Why        []Why           `json:"why"`      // most surprising first
+	Why        []detect.Why    `json:"why"`      // most surprising first
 	Attack     []string        `json:"attack"`   // MITRE ATT&CK technique ids
 	Playbook   string          `json:"playbook"` // name of the playbook in rules
 	Incident   string          `json:"incident"` // id of the incident it belongs to
@@ -60,24 +60,6 @@ type Device struct {
 	IPs    []string `json:"ips,omitempty"`
 	Vendor string   `json:"vendor,omitempty"`
 	Type   string   `json:"type,omitempty"`
-}
-
-// Peer is the other end, as far as there is one.
-type Peer struct {
-	IP      string `json:"ip,omitempty"`
-	Name    string `json:"name,omitempty"`
-	Port    uint16 `json:"port,omitempty"`
-	Proto   string `json:"proto,omitempty"` // "tcp", "udp", "icmp"
-	Country string `json:"country,omitempty"`
-	ASN     uint32 `json:"asn,omitempty"`
-}
-
-// Why is one reason: what was seen beside what was expected.
-type Why struct {
-	Feature  string  `json:"feature"`
-	Observed string  `json:"observed"`
-	Expected string  `json:"expected"`
-	Surprise float64 `json:"surprise"` // bits
 }
 
 // Evidence points to a flow from which the alert was drawn.

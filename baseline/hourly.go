@@ -56,6 +56,9 @@ func (h *Hourly) Advance(t int64) {
 	clear(h.items)
 }
 
+// Start is the beginning of the current hour in nanoseconds since the epoch.
+func (h *Hourly) Start() int64 { return h.start }
+
 // Spoil keeps the current hour from being learned.
 func (h *Hourly) Spoil() { h.spoil = true }
 

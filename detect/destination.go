@@ -1,0 +1,321 @@
+package detect
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"gatehouse/baseline"
+	"gatehouse/flow"
+)
+
+// Circumstances of a novel destination, with the share of benign novelties
+// that have them. Measured on real smart-home captures; see docs/detection.md.
+const (
+	markLiteral   baseline.Marks = 1 << iota // reached by address, no name known
+	markNoAnswer                             // nothing came back
+	markPort                                 // a port that few services on the internet use
+	markGenerated                            // a name that looks generated
+	markCountry                              // a country that the device never talked to
+)
+
+func newDestinationMarks() *baseline.MarkTable {
+	return baseline.NewMarkTable(.15, .15, .3, .01, .2)
+}
+
+// Circumstances of a novel service.
+const (
+	markRemote         baseline.Marks = 1 << iota // remote administration or file sharing: how intruders move on
+	markServiceSilence                            // nothing came back
+	markFromWAN                                   // offered to the internet
+)
+
+func newServiceMarks() *baseline.MarkTable { return baseline.NewMarkTable(.15, .15, .1) }
+
+// destinations is model A: whom a device talks to, and by which service.
+type destinations struct {
+	cfg      Config
+	marks    *baseline.MarkTable
+	services *baseline.MarkTable
+}
+
+func newDestinations(cfg Config) *destinations {
+	return &destinations{cfg: cfg, marks: newDestinationMarks(), services: newServiceMarks()}
+}
+
+// Spec implements Detector.
+func (*destinations) Spec() Spec {
+	return Spec{
+		Name:    "destination",
+		Kinds:   []Kind{NewDestination, NewService},
+		Class:   Novelty,
+		Summary: "A device talks to somebody, or uses a service, that is new for it.",
+		Attack:  []string{"T1071", "T1571", "T1021"},
+	}
+}
+
+// Tick implements Detector.
+func (*destinations) Tick(int64, func(Finding)) {}
+
+// Observe implements Detector.
+func (d *destinations) Observe(in *Input, report func(Finding)) {
+	r := &in.Event.Record
+	if in.Client == nil || in.Conn == nil || in.Scope == 0 || leftOut(in) {
+		return
+	}
+	dest, named := destinationOf(in)
+	end := in.Event.Kind == flow.End
+	if in.Conn.Judged {
+		if end && r.Packets[1] == 0 {
+			d.noAnswer(in, dest, report)
+		}
+		return
+	}
+	// A name may still be said in the flow itself; only then or at its end,
+	// or after half a minute, is an address without a name called that.
+	if in.Scope == baseline.WAN && !named && in.Event.Kind == flow.Start {
+		return
+	}
+	in.Conn.Judged = true
+	m := in.ClientModel
+	v := verdict{in: in, dest: dest, named: named}
+	if s, ok := m.Destinations.Get(dest); ok && !s.Flagged {
+		m.Destinations.Touch(dest, m.Calendar.Day)
+		m.Services.Touch(dest.Service, m.Calendar.Day)
+		if dossier := m.Dossier(dest, in.Now()); dossier != nil && dossier.Connect(r.First) {
+			v.dossier = dossier
+			d.judge(&v, report)
+		}
+		if named {
+			d.alias(in, dest)
+		}
+		return
+	} else if ok {
+		v.repeat = true
+	} else if named && d.isAlias(in, dest) {
+		m.Destinations.Put(dest, baseline.Seen{First: m.Calendar.Day, Last: m.Calendar.Day, Days: 1, Alias: true})
+		return
+	}
+	d.novel(&v, report)
+}
+
+// verdict is what is gathered about one destination while it is judged.
+type verdict struct {
+	in       *Input
+	dest     baseline.Destination
+	named    bool
+	repeat   bool
+	dossier  *baseline.Dossier
+	fresh    int     // new keys of the service today, this one included
+	q1       int     // keys of the service seen on exactly one day
+	service  float64 // p of the service being new, marks included; 1 if it is not
+	svcMarks baseline.Marks
+}
+
+// novel judges a destination that the device never met, and learns it.
+func (d *destinations) novel(v *verdict, report func(Finding)) {
+	in, m := v.in, v.in.ClientModel
+	day, days := m.Calendar.Day, m.Calendar.Days()
+	q1, fresh := m.Destinations.Once(day, func(k baseline.Destination) bool { return k.Service == v.dest.Service })
+	v.q1, v.fresh = q1, fresh+1
+	v.service = 1
+	if _, known := m.Services.Get(v.dest.Service); !known {
+		v.service, v.svcMarks = serviceNovelty(m, v.dest.Service, d.services, in.Event.Record.Packets[1] == 0 && in.Event.Kind == flow.End)
+	}
+	young := days < baseline.MinDays || in.Now()-m.Calendar.First < int64(d.cfg.Learn)
+	if in.Learn || young {
+		d.learn(in, v.dest, v.named, v.repeat)
+	}
+	if young {
+		return
+	}
+	v.dossier = m.Dossier(v.dest, in.Now())
+	if v.dossier == nil {
+		v.dossier = m.OpenDossier(v.dest, in.Now(), baseline.NewKeysP(v.fresh, q1, days))
+	}
+	v.dossier.Connect(in.Event.Record.First)
+	v.dossier.Marks |= marksOf(v)
+	d.judge(v, report)
+}
+
+func marksOf(v *verdict) baseline.Marks {
+	if v.dest.Scope != baseline.WAN {
+		return 0
+	}
+	var set baseline.Marks
+	if !v.named {
+		set |= markLiteral
+	} else if looksGenerated(v.dest.Entity) {
+		set |= markGenerated
+	}
+	if r := &v.in.Event.Record; v.in.Event.Kind == flow.End && r.Packets[1] == 0 {
+		set |= markNoAnswer
+	}
+	if !commonWAN(v.dest.Proto, v.dest.Port) {
+		set |= markPort
+	}
+	return set
+}
+
+// noAnswer adds to a dossier that a flow ended without an answer.
+func (d *destinations) noAnswer(in *Input, dest baseline.Destination, report func(Finding)) {
+	m := in.ClientModel
+	dossier := m.Dossier(dest, in.Now())
+	if dossier == nil || dossier.Marks&markNoAnswer != 0 || dest.Scope != baseline.WAN {
+		return
+	}
+	dossier.Marks |= markNoAnswer
+	_, named := destinationOf(in)
+	d.judge(&verdict{in: in, dest: dest, named: named, dossier: dossier, service: 1}, report)
+}
+
+func (d *destinations) learn(in *Input, dest baseline.Destination, named, flagged bool) {
+	m := in.ClientModel
+	day := m.Calendar.Day
+	if flagged {
+		m.Destinations.Touch(dest, day)
+		return
+	}
+	m.Destinations.Add(dest, day)
+	if !m.Services.Touch(dest.Service, day) {
+		m.Services.Add(dest.Service, day)
+	}
+	if named {
+		d.alias(in, dest)
+	}
+}
+
+// alias remembers the network of a named destination, so that a later flow to
+// it without a name (an address from a cache) is no news.
+func (d *destinations) alias(in *Input, dest baseline.Destination) {
+	if dest.Scope != baseline.WAN || !in.Learn {
+		return
+	}
+	m := in.ClientModel
+	day := m.Calendar.Day
+	net := dest
+	net.Entity = Network(in.Event.Record.Server.Addr)
+	if !m.Destinations.Touch(net, day) {
+		m.Destinations.Put(net, baseline.Seen{First: day, Last: day, Days: 1, Alias: true})
+	}
+}
+
+// isAlias reports whether the device has been talking to the network of a
+// named destination before its name was known.
+func (d *destinations) isAlias(in *Input, dest baseline.Destination) bool {
+	if dest.Scope != baseline.WAN {
+		return false
+	}
+	dest.Entity = Network(in.Event.Record.Server.Addr)
+	s, ok := in.ClientModel.Destinations.Get(dest)
+	return ok && !s.Flagged && !s.Alias && s.First != in.ClientModel.Calendar.Day
+}
+
+// judge reports a finding about the verdict's dossier.
+func (d *destinations) judge(v *verdict, report func(Finding)) {
+	in, m := v.in, v.in.ClientModel
+	p := v.dossier.P(d.marks)
+	kind := NewDestination
+	if v.service > 0 && v.service < 1 {
+		if name := serviceName(v.dest.Proto, v.dest.Port); v.service < p || name != "" && v.dest.Port != 443 && v.dest.Port != 80 {
+			kind = NewService
+		}
+		p = min(p, v.service)
+	}
+	r := &in.Event.Record
+	f := Finding{
+		Kind: kind, Class: Novelty, Severity: d.severity(v, p), Device: in.Client,
+		Subject: fmt.Sprintf("%s/%d %s", protoName(r.Proto), r.Server.Port, v.dest.Entity),
+		Peer:    peerOf(in), Time: in.Now(), First: r.First,
+		P: p, Confidence: confidence(m),
+		Attack: []string{"T1071"}, Flow: *r, Repeat: v.repeat,
+		Summary: d.summary(v, kind),
+		Why:     d.reasons(v),
+		Flag:    func() { m.Destinations.Flag(v.dest); m.Services.Flag(v.dest.Service) },
+	}
+	if v.dest.Scope == baseline.LAN {
+		f.Attack = []string{"T1021"}
+		if in.Server != nil {
+			f.Subject = fmt.Sprintf("%s/%d %s", protoName(r.Proto), r.Server.Port, in.Server.Name)
+		}
+	} else if v.dossier.Marks&markPort != 0 {
+		f.Attack = append(f.Attack, "T1571")
+	}
+	report(f)
+}
+
+func (d *destinations) severity(v *verdict, p float64) Severity {
+	odd := 0
+	for bit := markLiteral; bit <= markCountry; bit <<= 1 {
+		if v.dossier.Marks&bit != 0 {
+			odd++
+		}
+	}
+	switch {
+	case v.svcMarks&markRemote != 0, odd >= 2, v.dossier.Marks&markGenerated != 0, p < 1e-4:
+		return High
+	case v.fresh >= 2 || odd == 1 || v.service < 1:
+		return Medium
+	}
+	return Low
+}
+
+func (d *destinations) summary(v *verdict, kind Kind) string {
+	r := &v.in.Event.Record
+	peer := v.in.peerLabel()
+	service := serviceName(r.Proto, r.Server.Port)
+	if service == "" {
+		service = fmt.Sprintf("%s port %d", strings.ToUpper(protoName(r.Proto)), r.Server.Port)
+	}
+	name := v.in.Client.Name
+	switch {
+	case kind == NewService:
+		return fmt.Sprintf("%s used %s for the first time, to %s.", name, service, peer)
+	case v.dossier.Connections >= baseline.RhythmAfter:
+		return fmt.Sprintf("%s keeps contacting %s (%d times since %s), which it never did before.", name, peer,
+			v.dossier.Connections, time.Unix(0, v.dossier.Opened).UTC().Format("2 January 15:04"))
+	case v.fresh >= 2:
+		return fmt.Sprintf("%s contacted %s, one of %d new destinations in a day.", name, peer, v.fresh)
+	}
+	return fmt.Sprintf("%s contacted %s for the first time.", name, peer)
+}
+
+// reasons explains a verdict, most surprising first.
+func (d *destinations) reasons(v *verdict) []Why {
+	m := v.in.ClientModel
+	days := m.Calendar.Days()
+	scope := "destinations"
+	if v.dest.Scope == baseline.LAN {
+		scope = "local peers"
+	}
+	out := []Why{why("destination", v.dest.Entity,
+		fmt.Sprintf("%d known %s in %d days, %d of them met only once", knownTo(m, v.dest.Service), scope, days, v.q1), v.dossier.Novel)}
+	if v.service < 1 {
+		out = append(out, why("service", serviceLabel(v.dest.Service), fmt.Sprintf("%d known services", m.Services.Len()-1), v.service))
+	}
+	marks := v.dossier.Marks
+	add := func(bit baseline.Marks, feature, observed, expected string, rate float64) {
+		if marks&bit != 0 {
+			out = append(out, why(feature, observed, expected, rate))
+		}
+	}
+	add(markLiteral, "name", "reached by address, no name was looked up", "a name (85 % of new destinations)", .15)
+	add(markNoAnswer, "answer", "nothing came back", "an answer (85 %)", .15)
+	add(markPort, "port", fmt.Sprintf("%d, uncommon on the internet", v.in.Event.Record.Server.Port), "a common port (70 %)", .3)
+	add(markGenerated, "name", "looks machine-generated", "a name that people chose (99 %)", .01)
+	if n := v.dossier.Connections; n >= baseline.RhythmAfter {
+		reg := baseline.Regularity(v.dossier.Gaps)
+		out = append(out, why("rhythm", fmt.Sprintf("%d connections, evenly spaced to %.0f %%", n, 100*(1-min(1, reg))), "irregular, or few", reg))
+	}
+	sortWhy(out)
+	return out
+}
+
+func knownTo(m *baseline.Model, svc baseline.Service) (n int) {
+	for k, s := range m.Destinations.All {
+		if k.Service == svc && !s.Alias && !s.Flagged && s.First != m.Calendar.Day {
+			n++
+		}
+	}
+	return n
+}

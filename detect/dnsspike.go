@@ -1,0 +1,89 @@
+package detect
+
+import (
+	"fmt"
+	"strings"
+
+	"gatehouse/baseline"
+	"gatehouse/wire"
+)
+
+const (
+	rcodeNXDomain = 3
+	// spikeLooks is how often a day the hourly counts are looked at: 24 hours
+	// times two counts.
+	spikeLooks = 48
+)
+
+// spikes is model B on names: an hour in which a device looks up far more
+// distinct names, or distinct names that do not exist, than it ever did.
+// Distinct names and not queries: an outage of the uplink makes every device
+// repeat the same few names hundreds of times.
+type spikes struct{}
+
+func newSpikes() *spikes { return &spikes{} }
+
+// Spec implements Detector.
+func (*spikes) Spec() Spec {
+	return Spec{
+		Name:    "dnsspike",
+		Kinds:   []Kind{DNSSpike},
+		Class:   DNS,
+		Summary: "A device looks up far more different names, or names that do not exist, than it ever did.",
+		Attack:  []string{"T1568.002", "T1071.004"},
+	}
+}
+
+// Tick implements Detector.
+func (*spikes) Tick(int64, func(Finding)) {}
+
+// Observe implements Detector.
+func (s *spikes) Observe(in *Input, report func(Finding)) {
+	if in.Client == nil {
+		return
+	}
+	m := in.ClientModel
+	for _, msg := range in.Event.Messages {
+		q, ok := msg.(*wire.DNS)
+		if !ok || q.Proto != "dns" || len(q.Questions) == 0 {
+			continue
+		}
+		name := strings.ToLower(q.Questions[0].Name)
+		if strings.HasSuffix(name, ".arpa") || strings.HasSuffix(name, ".local") {
+			continue
+		}
+		if !in.Learn {
+			m.Names.Spoil()
+			m.Missing.Spoil()
+		}
+		switch {
+		case !q.Response:
+			if n, fresh := m.Names.Observe(in.Now(), name); fresh {
+				s.judge(in, &m.Names, n, "different names", name, report)
+			}
+		case q.RCode == rcodeNXDomain:
+			if n, fresh := m.Missing.Observe(in.Now(), name); fresh {
+				s.judge(in, &m.Missing, n, "names that do not exist", name, report)
+			}
+		}
+	}
+}
+
+func (*spikes) judge(in *Input, h *baseline.Hourly, n int, what, name string, report func(Finding)) {
+	p := h.P(spikeLooks)
+	if p >= 1 {
+		return
+	}
+	r := &in.Event.Record
+	normal := fmt.Sprintf("seldom more than %.0f in an hour, over %d hours", h.Tail.Threshold(), h.Tail.Age)
+	report(Finding{
+		Kind: DNSSpike, Class: DNS, Severity: Medium, Device: in.Client, Subject: what,
+		Peer: Peer{IP: r.Server.Addr.String(), Port: r.Server.Port, Proto: protoName(r.Proto)},
+		Time: in.Now(), First: h.Start(), P: p, Confidence: confidence(in.ClientModel),
+		Summary: fmt.Sprintf("%s looked up %d %s within an hour (for example %s); normally it is %s.",
+			in.Client.Name, n, what, shorten(name, 60), normal),
+		Why:    []Why{why(what, fmt.Sprintf("%d within an hour", n), normal, p/spikeLooks)},
+		Attack: []string{"T1568.002"}, Flow: *r,
+		Flag: h.Spoil,
+	})
+}

@@ -1,0 +1,127 @@
+package detect
+
+import (
+	"fmt"
+
+	"gatehouse/baseline"
+	"gatehouse/wire"
+)
+
+// minHandshakes is how many handshakes must have shown a level before a lower
+// one means anything.
+const minHandshakes = 2
+
+// downgrades is model D on TLS: a handshake below the lowest version or class
+// of cipher that this device ever agreed on with this server. That a server
+// speaks an old version in itself is posture, not an event.
+type downgrades struct{}
+
+func newDowngrades() *downgrades { return &downgrades{} }
+
+// Spec implements Detector.
+func (*downgrades) Spec() Spec {
+	return Spec{
+		Name:    "downgrade",
+		Kinds:   []Kind{ProtocolDowngrade},
+		Class:   TLS,
+		Summary: "A device agrees on weaker encryption with a server than it ever did.",
+		Attack:  []string{"T1562.010", "T1557"},
+	}
+}
+
+// Tick implements Detector.
+func (*downgrades) Tick(int64, func(Finding)) {}
+
+// Observe implements Detector.
+func (d *downgrades) Observe(in *Input, report func(Finding)) {
+	if in.Client == nil || in.Conn == nil || in.Conn.Hello == nil {
+		return
+	}
+	for _, m := range in.Event.Messages {
+		if hello, ok := m.(*wire.ServerHello); ok && !hello.Retry {
+			d.handshake(in, hello, report)
+		}
+	}
+}
+
+func (d *downgrades) handshake(in *Input, hello *wire.ServerHello, report func(Finding)) {
+	m := in.ClientModel
+	key := baseline.Client{Endpoint: endpointOf(in), JA4: in.Conn.Hello.JA4}
+	class := wire.CipherClass(hello.Cipher)
+	seen, known := m.Handshakes.Get(key)
+	low, sameClient := seen, known
+	if !known {
+		low, known = lowest(m, key.Endpoint)
+	}
+	day := m.Calendar.Day
+	if known && low.Count >= minHandshakes {
+		lowerVersion := hello.Version < low.Version
+		lowerCipher := class != wire.ClassUnknown && low.Cipher != uint8(wire.ClassUnknown) && uint8(class) < low.Cipher
+		if lowerVersion || lowerCipher {
+			d.report(in, hello, key, low, sameClient, report)
+			return // and do not learn it
+		}
+	}
+	if !in.Learn && !sameClient {
+		return
+	}
+	if seen.Count == 0 {
+		seen.Version, seen.Cipher, seen.Suite = hello.Version, uint8(class), hello.Cipher
+	}
+	seen.Version = min(seen.Version, hello.Version)
+	if class != wire.ClassUnknown && (seen.Cipher == uint8(wire.ClassUnknown) || uint8(class) < seen.Cipher) {
+		seen.Cipher, seen.Suite = uint8(class), hello.Cipher
+	}
+	seen.Count += uint16(min(1, int(^uint16(0)-seen.Count)))
+	seen.Last = day
+	m.Handshakes.Put(key, seen)
+}
+
+// lowest is what any TLS stack of the device agreed on with an endpoint.
+func lowest(m *baseline.Model, e baseline.Endpoint) (low baseline.Handshakes, found bool) {
+	for k, h := range m.Handshakes.All {
+		if k.Endpoint != e || h.Count < minHandshakes {
+			continue
+		}
+		if !found || h.Version < low.Version || (h.Version == low.Version && h.Cipher < low.Cipher) {
+			low, found = h, true
+		}
+	}
+	return low, found
+}
+
+func (d *downgrades) report(in *Input, hello *wire.ServerHello, key baseline.Client, low baseline.Handshakes, sameClient bool, report func(Finding)) {
+	m, r := in.ClientModel, &in.Event.Record
+	p := baseline.DowngradeP(m.Calendar.Days())
+	var reasons []Why
+	what := "a weaker cipher"
+	if hello.Version < low.Version {
+		what = wire.VersionName(hello.Version)
+		reasons = append(reasons, why("TLS version", wire.VersionName(hello.Version),
+			fmt.Sprintf("%s or newer in %d handshakes with this server", wire.VersionName(low.Version), low.Count), p))
+	}
+	if class := wire.CipherClass(hello.Cipher); uint8(class) < low.Cipher && class != wire.ClassUnknown {
+		reasons = append(reasons, why("cipher", wire.CipherName(hello.Cipher), wire.CipherName(low.Suite)+" or better", p))
+	}
+	origin := "the device offered the same as ever, so the server or somebody in between chose this"
+	if !sameClient {
+		origin = "the device itself now offers something else: its software changed, or it was made to fall back"
+	}
+	reasons = append(reasons, why("client fingerprint", key.JA4, origin, 1))
+	report(Finding{
+		Kind: ProtocolDowngrade, Class: TLS, Severity: High, Device: in.Client,
+		Subject: fmt.Sprintf("TLS %s:%d", key.Name, key.Port), Peer: peerOf(in),
+		Time: in.Now(), First: r.First, P: p, Confidence: confidence(m),
+		Summary: fmt.Sprintf("%s talked to %s with %s, weaker than in any of %d earlier connections.", in.Client.Name, in.peerLabel(), what, low.Count),
+		Why:     reasons, Attack: []string{"T1562.010", "T1557"}, Flow: *r,
+	})
+}
+
+// endpointOf is the server of a TLS flow as its client calls it.
+func endpointOf(in *Input) baseline.Endpoint {
+	name := in.name()
+	if name == "" {
+		name = in.Event.Record.Server.Addr.String()
+	}
+	return baseline.Endpoint{Name: name, Port: in.Event.Record.Server.Port}
+}

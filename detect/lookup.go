@@ -1,0 +1,99 @@
+package detect
+
+import (
+	"fmt"
+	"strings"
+
+	"gatehouse/baseline"
+	"gatehouse/wire"
+)
+
+// lookups is model A on the names that a device asks for, whether or not it
+// goes there afterwards: a registered domain that it never asked for, a query
+// type that it never used.
+type lookups struct {
+	cfg   Config
+	marks *baseline.MarkTable
+}
+
+// markLookupGenerated is the only circumstance of a lookup.
+const markLookupGenerated baseline.Marks = 1
+
+func newLookups(cfg Config) *lookups {
+	return &lookups{cfg: cfg, marks: baseline.NewMarkTable(.01)}
+}
+
+// Spec implements Detector.
+func (*lookups) Spec() Spec {
+	return Spec{
+		Name:    "lookup",
+		Kinds:   []Kind{NewDestination},
+		Class:   DNS,
+		Summary: "A device asks for a domain, or for a type of record, that it never asked for.",
+		Attack:  []string{"T1071.004", "T1568"},
+	}
+}
+
+// Tick implements Detector.
+func (*lookups) Tick(int64, func(Finding)) {}
+
+// Observe implements Detector.
+func (l *lookups) Observe(in *Input, report func(Finding)) {
+	if in.Client == nil {
+		return
+	}
+	for _, msg := range in.Event.Messages {
+		q, ok := msg.(*wire.DNS)
+		if !ok || q.Proto != "dns" || q.Response || len(q.Questions) == 0 {
+			continue
+		}
+		name := strings.ToLower(q.Questions[0].Name)
+		if name == "" || strings.HasSuffix(name, ".arpa") || strings.HasSuffix(name, ".local") || !strings.Contains(name, ".") {
+			continue
+		}
+		l.query(in, RegisteredDomain(name), q.Questions[0].Type, report)
+	}
+}
+
+func (l *lookups) query(in *Input, domain string, qtype uint16, report func(Finding)) {
+	m := in.ClientModel
+	day := m.Calendar.Day
+	key := baseline.Destination{Service: baseline.Service{Scope: baseline.Lookup}, Entity: domain}
+	typeKey := baseline.Service{Scope: baseline.Lookup, Port: qtype}
+	if !m.Services.Touch(typeKey, day) && in.Learn {
+		m.Services.Add(typeKey, day)
+	}
+	s, known := m.Destinations.Get(key)
+	if known && !s.Flagged {
+		m.Destinations.Touch(key, day)
+		return
+	}
+	days := m.Calendar.Days()
+	young := days < baseline.MinDays || in.Now()-m.Calendar.First < int64(l.cfg.Learn)
+	q1, fresh := m.Destinations.Once(day, func(k baseline.Destination) bool { return k.Service == key.Service })
+	if !known && (in.Learn || young) {
+		m.Destinations.Add(key, day)
+	}
+	if young {
+		return
+	}
+	var marks baseline.Marks
+	if looksGenerated(domain) {
+		marks = markLookupGenerated
+	}
+	novel := baseline.NewKeysP(fresh+1, q1, days)
+	r := &in.Event.Record
+	reasons := []Why{why("domain", domain, fmt.Sprintf("%d domains asked for in one day only, in %d days", q1, days), novel)}
+	if marks != 0 {
+		reasons = append(reasons, why("name", "looks machine-generated", "a name that people chose (99 %)", .01))
+	}
+	sortWhy(reasons)
+	report(Finding{
+		Kind: NewDestination, Class: DNS, Severity: Low, Device: in.Client, Subject: "lookup " + domain,
+		Peer: Peer{Name: domain, Port: r.Server.Port, Proto: protoName(r.Proto)},
+		Time: in.Now(), First: r.First, P: novel * l.marks.P(marks), Confidence: confidence(m),
+		Summary: fmt.Sprintf("%s looked up %s, a domain it never asked for before.", in.Client.Name, domain),
+		Why:     reasons, Attack: []string{"T1071.004"}, Flow: *r, Repeat: known,
+		Flag: func() { m.Destinations.Flag(key) },
+	})
+}
