@@ -13,14 +13,14 @@ import (
 // merged is the Source of several inputs.
 type merged struct {
 	streams streamHeap // those with packets left
-	all     []*stream  // for Close
+	all     []*stream
 	stdin   io.Reader
 	block   int
 	table   interfaceTable
-	done    atomic.Int64
-	total   int64 // 0 if the size of an input is unknown
+	total   int64 // bytes, 0 if the size of an input is unknown
 	spare   []Batch
-	errs    []error
+	errs    []error // of the inputs that were damaged
+	end     error   // what Read returns once there are no packets left
 
 	mu     sync.Mutex // guards closed, and stream.src against Close
 	closed bool
@@ -31,7 +31,9 @@ var _ Source = (*merged)(nil)
 // stream is one input of a merged source.
 type stream struct {
 	name  string
-	order int     // position on the command line
+	order int // position on the command line
+	size  int64
+	done  atomic.Int64
 	src   *reader // nil while the input is closed and its time not yet come
 	time  int64   // of the next packet; while there is no packet, not later than that
 	batch Batch
@@ -65,22 +67,21 @@ func openMerged(names []string, stdin io.Reader, block int) (*merged, error) {
 	m := &merged{stdin: stdin, block: block}
 	var failed []error
 	var scratch Batch
-	known := true
+	sizeKnown := true
 	for i, name := range names {
 		s := &stream{name: name, order: i, time: math.MinInt64}
 		m.all = append(m.all, s)
-		size, err := m.admit(s, &scratch)
-		if err != nil {
+		if err := m.admit(s, &scratch); err != nil {
 			failed = append(failed, err)
 		}
-		known = known && size > 0
-		m.total += size
+		sizeKnown = sizeKnown && s.size > 0
+		m.total += s.size
 	}
 	if failed != nil {
 		m.Close()
 		return nil, errors.Join(failed...)
 	}
-	if !known {
+	if !sizeKnown {
 		m.total = 0
 	}
 	heap.Init(&m.streams)
@@ -90,28 +91,30 @@ func openMerged(names []string, stdin io.Reader, block int) (*merged, error) {
 // admit opens the input of s, finds the time of its first packet and adds s
 // to the heap. The first packet of a pipe is not waited for: s.time stays a
 // lower bound, so that the pipe is read before anything else.
-func (m *merged) admit(s *stream, scratch *Batch) (size int64, err error) {
-	// Not m.done: what is read here will be read again.
-	src, err := openReader(s.name, m.stdin, m.block, new(atomic.Int64))
+func (m *merged) admit(s *stream, scratch *Batch) error {
+	src, err := openReader(s.name, m.stdin, m.block, &s.done)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	if !src.in.regular {
-		src.in.done = &m.done
 		s.src = src
 		m.streams = append(m.streams, s)
-		return 0, nil
+		return nil
 	}
 	defer src.Close()
+	s.size = src.in.size
 	switch err := src.Read(scratch); err {
 	case nil:
+		s.done.Store(0) // all of it will be read again
 		s.time = scratch.Packets[0].Time
 		m.streams = append(m.streams, s)
 	case io.EOF:
+		s.done.Store(s.size)
 	default:
+		s.done.Store(s.size)
 		m.errs = append(m.errs, err)
 	}
-	return src.in.size, nil
+	return nil
 }
 
 // Read implements Source. Packets and errors come in different calls.
@@ -135,17 +138,27 @@ func (m *merged) Read(b *Batch) error {
 			return nil
 		}
 	}
-	switch {
-	case len(b.Packets) > 0:
+	if len(b.Packets) > 0 {
 		return nil
+	}
+	if m.end == nil {
+		m.end = m.verdict()
+	}
+	return m.end
+}
+
+// verdict says how the merge ended: io.EOF only if every input was read to
+// its end.
+func (m *merged) verdict() error {
+	switch {
 	case m.isClosed():
 		return fs.ErrClosed
+	case len(m.errs) == 0:
+		return io.EOF
 	case len(m.errs) == 1:
 		return m.errs[0]
-	case len(m.errs) > 1:
-		return errors.Join(m.errs...)
 	default:
-		return io.EOF
+		return errors.Join(m.errs...)
 	}
 }
 
@@ -192,6 +205,7 @@ func (m *merged) refill(s *stream) {
 	if err != io.EOF {
 		m.errs = append(m.errs, err)
 	}
+	s.done.Store(max(s.size, s.done.Load())) // what is behind the damage will not come
 	if s.src != nil {
 		s.src.Close()
 		m.spare = append(m.spare, s.batch)
@@ -225,7 +239,7 @@ func (m *merged) read(s *stream) error {
 
 // reopen opens the file of s, whose time has come.
 func (m *merged) reopen(s *stream) error {
-	src, err := openReader(s.name, m.stdin, m.block, &m.done)
+	src, err := openReader(s.name, m.stdin, m.block, &s.done)
 	if err != nil {
 		return err
 	}
@@ -243,7 +257,12 @@ func (m *merged) reopen(s *stream) error {
 func (m *merged) Interfaces() []Interface { return m.table.snapshot() }
 
 // Progress implements Source.
-func (m *merged) Progress() (done, total int64) { return m.done.Load(), m.total }
+func (m *merged) Progress() (done, total int64) {
+	for _, s := range m.all {
+		done += s.done.Load()
+	}
+	return done, m.total
+}
 
 // Close implements Source. It ends a Read that waits for a named pipe.
 func (m *merged) Close() error {

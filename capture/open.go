@@ -8,9 +8,11 @@ import (
 	"sync/atomic"
 )
 
-// Sizes of the blocks that are read at a time.
+// Sizes of the blocks that are read at a time. Between 256 KiB and 1 MiB the
+// time per packet is the same; below it grows by a tenth, above by a quarter.
+// The least is taken, for the sake of caches and of gateways with little RAM.
 const (
-	defaultBlock = 1 << 20   // one input
+	defaultBlock = 256 << 10 // one input
 	mergeBlock   = 128 << 10 // each of several inputs that overlap in time
 )
 
@@ -29,7 +31,7 @@ func WithStdin(r io.Reader) Option {
 }
 
 // WithBlockSize sets how many bytes are read at a time, at least 4 KiB. The
-// default is 1 MiB for one input and 128 KiB for each of several.
+// default is 256 KiB for one input and 128 KiB for each of several.
 func WithBlockSize(n int) Option {
 	return func(o *options) { o.block = max(n, 4<<10) }
 }
