@@ -130,12 +130,13 @@ func TestRules(t *testing.T) {
 		{
 			name: "good package comments", check: checkComments,
 			files: map[string]string{
-				"flow/a.go":            "// Package flow turns frames into events.\n// It promises little.\n// It must not judge.\npackage flow\n",
-				"flow/b.go":            "// A licence.\n\npackage flow\n",
-				"flow/c_test.go":       "package flow_test\n",
-				"cmd/gatehouse/a.go":   "// Command gatehouse watches.\npackage main\n",
-				"internal/x/a.go":      "// Package x is small.\npackage x\n",
-				"internal/y/a_test.go": "package y\n",
+				"flow/a.go":                "// Package flow turns frames into events.\n// It promises little.\n// It must not judge.\npackage flow\n",
+				"flow/b.go":                "// A licence.\n\npackage flow\n",
+				"flow/c_test.go":           "package flow_test\n",
+				"cmd/gatehouse/a.go":       "// Command gatehouse watches.\npackage main\n",
+				"device/internal/gen/a.go": "//go:build ignore\n\n// Command gen writes a table.\npackage main\n",
+				"internal/x/a.go":          "// Package x is small.\npackage x\n",
+				"internal/y/a_test.go":     "package y\n",
 			},
 		},
 		{

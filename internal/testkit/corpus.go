@@ -22,12 +22,38 @@ const corpusEnv = "GATEHOUSE_CORPUS"
 // the module root, because go test runs each test in its package's folder.
 // Without the variable the test is skipped; with CI=true it fails.
 //
-// The returned path is not checked: opening it reports a missing file better.
+// Whether the file exists is not checked: opening it says so better.
 func Corpus(tb testing.TB, elem ...string) string {
 	tb.Helper()
-	root := os.Getenv(corpusEnv)
-	if root == "" {
+	root, ok := corpus(tb)
+	if !ok {
 		unavailable(tb, "needs real captures: set "+corpusEnv+" to the folder that holds them")
+	}
+	return filepath.Join(append([]string{root}, elem...)...)
+}
+
+// CorpusSeeds returns the files of the corpus whose path inside it matches
+// pattern, which is as for filepath.Match, and none without a corpus: for fuzz
+// targets, which have seeds of their own and need not be skipped.
+func CorpusSeeds(tb testing.TB, pattern string) []string {
+	tb.Helper()
+	root, ok := corpus(tb)
+	if !ok {
+		return nil
+	}
+	files, err := filepath.Glob(filepath.Join(root, pattern))
+	if err != nil {
+		tb.Fatalf("find seeds: %v", err)
+	}
+	return files
+}
+
+// corpus returns the absolute path of the corpus, false if none is named.
+func corpus(tb testing.TB) (root string, ok bool) {
+	tb.Helper()
+	root = os.Getenv(corpusEnv)
+	if root == "" {
+		return "", false
 	}
 	if !filepath.IsAbs(root) {
 		root = filepath.Join(ModuleRoot(tb), root)
@@ -36,7 +62,7 @@ func Corpus(tb testing.TB, elem ...string) string {
 		tb.Fatalf("%s=%q is not a folder (looked at %s): correct it or unset it",
 			corpusEnv, os.Getenv(corpusEnv), root)
 	}
-	return filepath.Join(append([]string{root}, elem...)...)
+	return root, true
 }
 
 // ModuleRoot returns the folder that holds go.mod, found by walking up from

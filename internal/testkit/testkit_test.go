@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -43,6 +44,27 @@ func TestCorpus(t *testing.T) {
 				t.Errorf("got %+v, want %+v", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestCorpusSeeds(t *testing.T) {
+	dir := t.TempDir()
+	seed := filepath.Join(dir, "hostile", "x.pcap")
+	if err := os.MkdirAll(filepath.Dir(seed), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(seed, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("CI", "true")
+
+	t.Setenv(corpusEnv, "")
+	if got := CorpusSeeds(t, "*/*.pcap"); got != nil {
+		t.Errorf("without a corpus: got %q", got)
+	}
+	t.Setenv(corpusEnv, dir)
+	if got := CorpusSeeds(t, "*/*.pcap"); !slices.Equal(got, []string{seed}) {
+		t.Errorf("got %q, want %q", got, seed)
 	}
 }
 
