@@ -40,8 +40,6 @@ func testsAlso() map[string][]string {
 	return map[string][]string{
 		// The whole way from packets to alerts is judged on labelled traffic.
 		"pipeline": {"sim"},
-		// What sim writes must decode, frame by frame, into the flows meant.
-		"sim": {"capture", "flow"},
 	}
 }
 
