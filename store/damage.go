@@ -1,0 +1,98 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+)
+
+// quickCheck reads the whole database for damage. It takes the time of reading
+// the file once; what it leaves out compared with integrity_check is whether
+// indexes agree with their tables, which damage of the medium rarely spares.
+func quickCheck(db *sqlite3.Conn) error {
+	return query(db, "PRAGMA quick_check(1)", nil, func(row *sqlite3.Stmt) error {
+		if finding := row.ColumnText(0); finding != "ok" {
+			return fmt.Errorf("%w: %s", sqlite3.CORRUPT, finding)
+		}
+		return nil
+	})
+}
+
+// setAside renames a damaged database and its log, so that somebody can try
+// to recover from them, and logs where they are.
+func setAside(ctx context.Context, c *conn, why error, opts Options) error {
+	err := c.do(ctx, func(db *sqlite3.Conn) error {
+		// Folding the log into a damaged database would make matters worse.
+		_, err := db.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true)
+		return errors.Join(err, c.hangUp())
+	})
+	if err != nil && !errors.Is(err, ErrDamaged) {
+		return err
+	}
+	to := unusedName(c.path + ".damaged-" + stamp(opts.Now()))
+	// SQLite finds a log by the name of its database. The -shm goes along
+	// because a reader may still have it mapped.
+	for _, suffix := range []string{"-shm", "-wal", ""} {
+		err := os.Rename(c.path+suffix, to+suffix)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return translate(ctx, c.path, fmt.Errorf("set the damaged database aside: %w", err))
+		}
+	}
+	if err := syncDir(filepath.Dir(c.path)); err != nil {
+		return translate(ctx, c.path, err)
+	}
+	opts.Log.WarnContext(ctx, "the state was damaged: set aside, starting with an empty one",
+		"file", c.path, "kept", to, "reason", why)
+	return nil
+}
+
+// copyDatabase writes a compact copy of the database, which must not exist
+// yet. It appears under its name only when it is complete and on the disk.
+func copyDatabase(db *sqlite3.Conn, to string) (err error) {
+	part := to + ".part"
+	// A part left by an earlier attempt is worth nothing.
+	if err := os.Remove(part); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(part, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err = errors.Join(err, f.Close()); err != nil {
+			_ = os.Remove(part)
+		}
+	}()
+	// VACUUM INTO accepts an empty file: this way it has our mode.
+	if err := query(db, "VACUUM INTO ?", []any{part}, nil); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := os.Rename(part, to); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(to))
+}
+
+// stamp is the form of a time in file names.
+func stamp(t time.Time) string { return t.UTC().Format("20060102T150405Z") }
+
+// unusedName returns name, or name-2 and so on if there is such a file. The
+// lock on the directory keeps others from taking it in between.
+func unusedName(name string) string {
+	candidate := name
+	for i := 2; ; i++ {
+		if _, err := os.Lstat(candidate); errors.Is(err, fs.ErrNotExist) {
+			return candidate
+		}
+		candidate = fmt.Sprintf("%s-%d", name, i)
+	}
+}

@@ -1,0 +1,189 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+)
+
+// Limit bounds rows of a kind by age and number. A zero field does not bound.
+type Limit struct {
+	Age  time.Duration
+	Rows int
+}
+
+// Retention says what Prune keeps. Open and acknowledged alerts, incidents
+// that are not closed, devices and baselines are kept whatever it says.
+type Retention struct {
+	Alerts       Limit // closed alerts, by when they were last seen
+	Incidents    Limit // closed incidents without stored alerts, by when they were last seen
+	Observations Limit // by when they were first made
+	Runs         Limit // by when they started; the newest is always kept
+}
+
+// DefaultRetention keeps a year and a month of alerts, so that one can be
+// compared with the same month of last year, and 90 days of observations. The
+// row limits bound the database to some 200 MiB.
+func DefaultRetention() Retention {
+	const day = 24 * time.Hour
+	return Retention{
+		Alerts:       Limit{Age: 396 * day, Rows: 50_000},
+		Incidents:    Limit{Age: 396 * day, Rows: 50_000},
+		Observations: Limit{Age: 90 * day, Rows: 100_000},
+		Runs:         Limit{Age: 396 * day, Rows: 1000},
+	}
+}
+
+// Pruned counts the rows that were deleted.
+type Pruned struct {
+	Alerts, Incidents, Observations, Runs int
+}
+
+// pruneStep is how many rows are deleted in one transaction, so that a
+// checkpoint never waits long and the log stays short.
+const pruneStep = 2000
+
+// Prune deletes what is older than r allows at the time now, then the oldest
+// rows beyond the allowed number, and gives the space back to the file system.
+// It works in small transactions: when it fails or ctx ends, what it has
+// deleted stays deleted.
+func (s *Store) Prune(ctx context.Context, now time.Time, r Retention) (Pruned, error) {
+	w, err := s.writer()
+	if err != nil {
+		return Pruned{}, err
+	}
+	var done Pruned
+	for _, job := range []struct {
+		prunable
+		limit Limit
+		count *int
+	}{
+		{closedAlerts, r.Alerts, &done.Alerts},
+		{closedIncidents, r.Incidents, &done.Incidents},
+		{observations, r.Observations, &done.Observations},
+		{pastRuns, r.Runs, &done.Runs},
+	} {
+		n, err := job.prune(ctx, w, now, job.limit)
+		*job.count = n
+		if err != nil {
+			return done, fmt.Errorf("prune %ss: %w", job.table, err)
+		}
+	}
+	if done == (Pruned{}) {
+		return done, nil
+	}
+	return done, w.do(ctx, func(db *sqlite3.Conn) error { return db.Exec("PRAGMA incremental_vacuum") })
+}
+
+// prunable is rows of a table that may be deleted, oldest first.
+type prunable struct {
+	table string
+	key   string // of a row
+	age   string // column of the time that counts
+	where string
+}
+
+var (
+	closedAlerts    = prunable{"alert", "rowid", "last_seen", "state = 'closed'"}
+	closedIncidents = prunable{"incident", "rowid", "last_seen", "state = 'closed' AND NOT EXISTS (SELECT 1 FROM alert WHERE alert.incident = incident.id)"}
+	observations    = prunable{"observation", "device, day, kind, subject", "time", "true"}
+	pastRuns        = prunable{"run", "rowid", "started", "started < (SELECT max(started) FROM run)"}
+)
+
+// prune applies a limit and returns the number of rows deleted.
+func (p prunable) prune(ctx context.Context, c *conn, now time.Time, l Limit) (deleted int, err error) {
+	if l.Age > 0 {
+		before := now.Add(-l.Age)
+		deleted, err = p.delete(ctx, c, before, math.MaxInt)
+		if err != nil {
+			return deleted, err
+		}
+	}
+	if l.Rows <= 0 {
+		return deleted, nil
+	}
+	excess := -l.Rows
+	err = c.do(ctx, func(db *sqlite3.Conn) error {
+		sql := fmt.Sprintf("SELECT count(*) FROM %s WHERE %s", p.table, p.where)
+		return query(db, sql, nil, func(row *sqlite3.Stmt) error {
+			excess += row.ColumnInt(0)
+			return nil
+		})
+	})
+	if err != nil {
+		return deleted, err
+	}
+	n, err := p.delete(ctx, c, maxTime, excess)
+	return deleted + n, err
+}
+
+// delete deletes up to limit rows older than a time, oldest first.
+func (p prunable) delete(ctx context.Context, c *conn, before time.Time, limit int) (deleted int, err error) {
+	sql := fmt.Sprintf("DELETE FROM %[1]s WHERE (%[2]s) IN (SELECT %[2]s FROM %[1]s WHERE %[4]s AND %[3]s < ? ORDER BY %[3]s LIMIT ?)",
+		p.table, p.key, p.age, p.where)
+	for deleted < limit {
+		step := min(limit-deleted, pruneStep)
+		var n int
+		err := c.transact(ctx, func(db *sqlite3.Conn) error {
+			err := c.exec(sql, before, step)
+			n = int(db.Changes())
+			return err
+		})
+		if err != nil {
+			return deleted, err
+		}
+		deleted += n
+		if n < step {
+			break
+		}
+	}
+	return deleted, nil
+}
+
+// Forget deletes what was learned of a device, by its id: the device, its
+// baseline and its observations. The bytes are overwritten, also in the log.
+// Alerts about it stay: they record what has happened. Whoever still holds the
+// device in memory must let go of it first, or the next checkpoint brings it
+// back. The error matches ErrNotFound if nothing is known of the device.
+func (s *Store) Forget(ctx context.Context, device string) error {
+	w, err := s.writer()
+	if err != nil {
+		return err
+	}
+	err = w.do(ctx, func(db *sqlite3.Conn) error {
+		if err := db.Exec("PRAGMA secure_delete = ON"); err != nil {
+			return err
+		}
+		before := db.TotalChanges()
+		err := inTransaction(db, func() error {
+			for _, sql := range []string{
+				"DELETE FROM device WHERE id = ?",
+				"DELETE FROM baseline WHERE device = ?",
+				"DELETE FROM observation WHERE device = ?",
+			} {
+				if err := w.exec(sql, device); err != nil {
+					return err
+				}
+			}
+			if db.TotalChanges() == before {
+				return notFound("device", device)
+			}
+			return nil
+		})
+		err = errors.Join(err, db.Exec("PRAGMA secure_delete = OFF"))
+		if err != nil {
+			return err
+		}
+		// Fold the log back and cut it to nothing: old pages are in it.
+		_, _, err = db.WALCheckpoint("main", sqlite3.CHECKPOINT_TRUNCATE)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("forget device: %w", err)
+	}
+	return nil
+}
