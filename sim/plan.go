@@ -1,0 +1,129 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+)
+
+// scenario is a kind of event that can be put into the traffic.
+type scenario struct {
+	name string
+	kind string   // alert kind that must be raised; "" for a look-alike
+	also []string // further kinds that would be right
+	plan func(b *booking) (Label, func(w *world), error)
+}
+
+func (s scenario) attack() bool { return s.kind != "" }
+
+// act is a scenario with its time and place.
+type act struct {
+	label Label
+	play  func(w *world)
+}
+
+// plan is everything out of the ordinary that will happen.
+type plan struct {
+	acts      []act
+	cleartext []window // when the hub speaks to its cloud in clear
+	spares    []window // when the television is served from elsewhere
+}
+
+func (p *plan) bare(now instant) bool      { return covered(p.cleartext, now) }
+func (p *plan) otherFarm(now instant) bool { return covered(p.spares, now) }
+
+func covered(windows []window, now instant) bool {
+	for _, w := range windows {
+		if now.within(w.from, w.until) {
+			return true
+		}
+	}
+	return false
+}
+
+// booking is what a scenario plans with.
+type booking struct {
+	plan  *plan
+	rnd   *stream
+	cfg   Config
+	from  instant
+	until instant
+	taken map[string][]window // by device; "" is the whole home
+}
+
+// apart is the least time between two events on one device, so that each can
+// be told from the other.
+const apart = 3 * time.Hour
+
+// slot finds a time for an event of a device that lasts d and begins between
+// two hours of the day. "" for a device stands for all.
+func (b *booking) slot(device string, d time.Duration, first, last int) (window, error) {
+	days := max(1, int(b.until.sub(b.from)/(24*time.Hour)))
+	for range 400 {
+		midnight := b.from.add(time.Duration(b.rnd.n(days)) * 24 * time.Hour)
+		from := midnight.add(b.rnd.span(time.Duration(first)*time.Hour, time.Duration(last)*time.Hour))
+		w := window{from, from.add(d)}
+		if from < b.from || w.until.add(10*time.Minute) > b.until || b.clash(device, w) {
+			continue
+		}
+		b.taken[device] = append(b.taken[device], w)
+		return w, nil
+	}
+	return window{}, fmt.Errorf("%w: %d days after learning leave no room for all scenarios", ErrConfig, days)
+}
+
+func (b *booking) clash(device string, w window) bool {
+	for name, windows := range b.taken {
+		if name != device && name != "" && device != "" {
+			continue
+		}
+		for _, o := range windows {
+			if w.from < o.until.add(apart) && o.from < w.until.add(apart) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// newPlan chooses times, devices and peers of all scenarios that cfg wants.
+func newPlan(cfg Config) (*plan, error) {
+	learn := cfg.LearnDays
+	if learn == 0 {
+		learn = cfg.Days * 2 / 3
+	}
+	p := &plan{}
+	b := booking{
+		plan: p, cfg: cfg,
+		from:  at(cfg.Start.Truncate(24 * time.Hour)).add(time.Duration(learn) * 24 * time.Hour),
+		until: at(cfg.Start.AddDate(0, 0, cfg.Days)), taken: make(map[string][]window),
+	}
+	// What concerns the whole home needs the most room and chooses first.
+	for _, whole := range []bool{true, false} {
+		for _, s := range scenarios {
+			if s.name == outageName != whole || !cfg.wants(s) {
+				continue
+			}
+			b.rnd = newStream(cfg.Seed, "scenario/"+s.name)
+			label, play, err := s.plan(&b)
+			if err != nil {
+				return nil, fmt.Errorf("plan %s: %w", s.name, err)
+			}
+			label.Scenario, label.Kind, label.Also, label.Expect = s.name, s.kind, s.also, s.attack()
+			p.acts = append(p.acts, act{label, play})
+		}
+	}
+	return p, nil
+}
+
+// apply puts the plan into a world.
+func (p *plan) apply(w *world) {
+	for _, a := range p.acts {
+		a.play(w)
+	}
+}
+
+// outageName is the one scenario that concerns all devices.
+const outageName = "wan-outage"
+
+// scenarios are all there are. One line each: its name, and where it is told.
+var scenarios = []scenario{}
