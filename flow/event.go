@@ -9,6 +9,9 @@
 package flow
 
 import (
+	"bytes"
+	"cmp"
+	"math"
 	"net/netip"
 	"time"
 
@@ -50,22 +53,28 @@ type Initiator uint8
 // Evidence for who opened a flow, best first.
 const (
 	BySYN       Initiator = iota // sent the SYN, or received the SYN-ACK
-	ByPort                       // joined mid-stream; the other end has a well-known service port
+	ByPort                       // joined mid-stream; the other end has a well-known service port, or an ICMP reply type
 	ByFirstSeen                  // sent the first packet seen
 )
 
 // Record is what is known of one flow. Index 0 of a pair is from the client,
-// 1 from the server.
+// 1 from the server. Client and Server never change places during a flow.
 type Record struct {
-	Client, Server Endpoint
-	Proto          uint8  // IP protocol number
-	VLAN           uint16 // outermost VLAN id seen on either direction, 0 if untagged
-	Iface          uint16 // capture interface of the first packet
-	Tunnel         bool   // the flow was found inside a tunnel
+	// ID is the same in all events of one flow and differs between flows,
+	// also between successive ones of the same five-tuple. It depends on the
+	// packets alone. 0 in Frame events.
+	ID uint64
+
+	Client, Server Endpoint // ICMP has no ports: 0
+	Proto          uint8    // IP protocol number
+	VLAN           uint16   // outermost VLAN id seen on either direction, 0 if untagged
+	Iface          uint16   // capture interface of the first packet
+	Tunnel         bool     // the flow was found inside a tunnel
 	Initiator      Initiator
-	Midstream      bool // TCP: joined after the handshake
-	ICMPType       uint8
+	Midstream      bool  // TCP: joined after the handshake
+	ICMPType       uint8 // of the client's message: 8 for a ping even if only the reply was seen
 	ICMPCode       uint8
+	ICMPID         uint16 // identifier of echo messages
 
 	First, Last int64 // nanoseconds since the Unix epoch
 	Packets     [2]uint64
@@ -80,12 +89,61 @@ type Record struct {
 func (r *Record) Duration() time.Duration { return time.Duration(r.Last - r.First) }
 
 // Event is one thing that happened to a flow. Events are values; Messages
-// belongs to the event.
+// belongs to the event. Messages come with Update and Frame events, and with
+// End where the end of a connection completed one.
+//
+// The Time of a timeout is the moment at which it was due (last packet plus
+// timeout), however much later it was noticed. Compare gives the order.
 type Event struct {
 	Kind     EventKind
 	Reason   EndReason
 	Time     int64  // nanoseconds since the Unix epoch, packet time
-	Seq      uint64 // ordinal of the packet that caused it; for timeouts see Before
+	Seq      uint64 // ordinal of the packet that caused it, from 1; 0 for timeouts, SeqClose at the end of input
 	Record   Record
 	Messages []wire.Message
+}
+
+// SeqClose is the Seq of the End events that Shard.Close emits: they come
+// after every packet of their time.
+const SeqClose = math.MaxUint64
+
+// Compare orders events by time, then timeouts before packets, packets by
+// ordinal and the end of input last. What one packet caused is ordered by flow
+// (addresses, ports, protocol, VLAN), an End before the Start of the flow that
+// takes its place, that before its Update. The order is total and does not
+// depend on how packets were spread over shards.
+func Compare(a, b *Event) int {
+	if c := cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(a.Seq, b.Seq)); c != 0 {
+		return c
+	}
+	x, y := &a.Record, &b.Record
+	return cmp.Or(
+		x.Client.compare(&y.Client),
+		x.Server.compare(&y.Server),
+		cmp.Compare(x.Proto, y.Proto),
+		cmp.Compare(x.VLAN, y.VLAN),
+		cmp.Compare(a.Kind.rank(), b.Kind.rank()),
+		cmp.Compare(x.ID, y.ID),
+	)
+}
+
+func (k EventKind) rank() int {
+	if k == End {
+		return 0
+	}
+	return int(k)
+}
+
+func (e *Endpoint) compare(o *Endpoint) int {
+	return cmp.Or(e.Addr.Compare(o.Addr), cmp.Compare(e.Port, o.Port), bytes.Compare(e.MAC[:], o.MAC[:]))
+}
+
+var kindNames = [...]string{Start: "start", Update: "update", End: "end", Frame: "frame"}
+
+// String names the moment in lower case.
+func (k EventKind) String() string {
+	if int(k) < len(kindNames) && kindNames[k] != "" {
+		return kindNames[k]
+	}
+	return "unknown"
 }

@@ -1,0 +1,442 @@
+package flow
+
+import (
+	"bytes"
+	"errors"
+
+	"gatehouse/wire"
+)
+
+const (
+	// streamBudget is how many bytes of one direction are looked at without
+	// finding a message, and so how many may ever wait. A TLS handshake with
+	// a certificate chain fits; request heads are far smaller.
+	streamBudget = 16 << 10
+	// sniffBudget is how many bytes a recogniser may ask for.
+	sniffBudget = 512
+	maxHeld     = 16 // out-of-order segments a direction may hold
+	maxUpgrades = 3  // protocols following one another on a connection
+)
+
+// stream is the parse state of one TCP connection.
+type stream struct {
+	owner      ref
+	prev, next uint32 // by use, in the pool; index + 1
+	charge     int    // bytes accounted to the pool
+
+	parser   wire.Stream // nil until recognised
+	upgrades int
+	half     [2]half // by wire.Dir
+}
+
+// half is one direction of a connection: bytes in order, without gaps, each
+// given to the parser once. Of bytes that arrive twice the first copy counts.
+type half struct {
+	synced  bool   // next is known
+	stopped bool   // nothing more is fed
+	unknown bool   // no recogniser wants the bytes
+	next    uint32 // sequence number of the next byte
+	skip    int64  // bytes to pass over, seen or not
+	spent   int    // bytes fed since the last message
+	buf     []byte // in order, not consumed
+	held    []heldSegment
+	arena   []byte // bytes of held
+}
+
+// heldSegment is data that waits for what comes before it.
+type heldSegment struct {
+	seq    uint32
+	length int // on the wire
+	data   []byte
+}
+
+// segment takes in the payload of a TCP packet.
+func (s *Shard) segment(r ref, e *entry, h *Headers, from side) {
+	if e.stream == 0 && !s.attach(r, e, h, from) {
+		return
+	}
+	i := e.stream
+	st := s.streams.use(i)
+	dir := e.dir(from)
+	hf := &st.half[dir]
+	if hf.stopped {
+		return
+	}
+	seq := h.Seq
+	if h.Flags&TCPSyn != 0 {
+		seq++ // data of TCP Fast Open follows the SYN
+	}
+	if !hf.synced {
+		if e.isnKnown>>from&1 == 0 && h.PayloadLen == 1 {
+			return // mid-stream, a lone byte is mostly a keep-alive probe
+		}
+		hf.synced, hf.next = true, seq
+		if e.isnKnown>>from&1 != 0 {
+			hf.next = e.isn[from] + 1
+		}
+	}
+	s.arrive(e, st, dir, seq, h.Payload, h.PayloadLen)
+	if e.stream == i {
+		s.streams.settle(s, i)
+	}
+}
+
+// attach gives a flow its parse state, unless no byte of it was captured.
+func (s *Shard) attach(r ref, e *entry, h *Headers, from side) bool {
+	if e.stopped>>from&1 != 0 {
+		return false
+	}
+	if len(h.Payload) == 0 {
+		e.stopped |= 1 << from
+		s.stats.StreamGaps++
+		if e.stopped == 3 {
+			e.stream = noStream
+		}
+		return false
+	}
+	e.stream = s.streams.acquire(s, r)
+	st := s.streams.at(e.stream)
+	for i := range side(2) {
+		st.half[e.dir(i)].stopped = e.stopped>>i&1 != 0
+	}
+	return true
+}
+
+func (e *entry) dir(from side) wire.Dir { return wire.Dir(from ^ e.client) }
+
+// arrive sorts a segment in: old bytes are left out, later ones held, and
+// what is next in order is consumed together with what waited for it.
+func (s *Shard) arrive(e *entry, st *stream, dir wire.Dir, seq uint32, data []byte, length int) {
+	hf := &st.half[dir]
+	ahead := int64(int32(seq - hf.next))
+	if ahead < 0 {
+		old := int(min(-ahead, int64(length)))
+		s.stats.StreamConflicts += hf.conflicts(int(-ahead), data)
+		data, length, seq = data[min(old, len(data)):], length-old, hf.next
+		ahead = 0
+	}
+	if length == 0 {
+		return
+	}
+	if ahead > 0 && ahead <= hf.skip {
+		hf.next = seq // lost, but of no interest
+		hf.skip -= ahead
+		ahead = 0
+	}
+	if ahead > 0 {
+		if !s.hold(hf, seq, data, length) {
+			s.gap(e, st, dir)
+		}
+		return
+	}
+	s.consume(e, st, dir, data, length)
+	for len(hf.held) > 0 && !hf.stopped && e.stream != noStream {
+		first := hf.held[0]
+		ahead := int64(int32(first.seq - hf.next))
+		if ahead > hf.skip {
+			return
+		}
+		hf.held = hf.held[1:]
+		switch {
+		case ahead > 0:
+			hf.next, hf.skip = first.seq, hf.skip-ahead
+		case ahead < 0:
+			old := int(min(-ahead, int64(first.length)))
+			first.data, first.length = first.data[min(old, len(first.data)):], first.length-old
+		}
+		s.consume(e, st, dir, first.data, first.length)
+	}
+	if len(hf.held) == 0 {
+		hf.held, hf.arena = nil, nil
+	}
+}
+
+// conflicts compares the retransmission of bytes that are still buffered;
+// back is how far before hf.next data begins.
+func (hf *half) conflicts(back int, data []byte) uint64 {
+	skip := max(0, back-len(hf.buf))
+	if skip >= len(data) || back > len(hf.buf)+len(data) {
+		return 0
+	}
+	have := hf.buf[len(hf.buf)-(back-skip):]
+	return differing(have, data[skip:])
+}
+
+// differing counts the bytes in which a and b differ over their common length.
+func differing(a, b []byte) uint64 {
+	n := min(len(a), len(b))
+	if bytes.Equal(a[:n], b[:n]) {
+		return 0
+	}
+	var d uint64
+	for i := range n {
+		if a[i] != b[i] {
+			d++
+		}
+	}
+	return d
+}
+
+// hold keeps the parts of an early segment that no held segment covers. It
+// reports whether there was room.
+func (s *Shard) hold(hf *half, seq uint32, data []byte, length int) bool {
+	if length > len(data) {
+		return false // snapped: it would be a gap when its turn comes
+	}
+	at := 0
+	for ; at < len(hf.held) && len(data) > 0; at++ {
+		other := &hf.held[at]
+		gap := int(int32(other.seq - seq))
+		if gap >= len(data) {
+			break
+		}
+		if gap > 0 {
+			if !hf.insert(at, seq, data[:gap]) {
+				return false
+			}
+			at++
+			other = &hf.held[at]
+			data, seq = data[gap:], seq+uint32(gap)
+			gap = 0
+		}
+		if -gap >= other.length {
+			continue
+		}
+		overlap := min(other.length+gap, len(data))
+		s.stats.StreamConflicts += differing(other.data[-gap:], data[:overlap])
+		data, seq = data[overlap:], seq+uint32(overlap)
+	}
+	return len(data) == 0 || hf.insert(at, seq, data)
+}
+
+// insert puts a copy of data at position at of the held segments.
+func (hf *half) insert(at int, seq uint32, data []byte) bool {
+	if len(hf.held) == maxHeld || len(hf.arena)+len(data) > streamBudget {
+		return false
+	}
+	start := len(hf.arena)
+	// Earlier segments keep pointing into the arena that append leaves behind.
+	hf.arena = append(hf.arena, data...)
+	hf.held = append(hf.held, heldSegment{})
+	copy(hf.held[at+1:], hf.held[at:])
+	hf.held[at] = heldSegment{seq: seq, length: len(data), data: hf.arena[start:]}
+	return true
+}
+
+// consume feeds bytes that are next in order. length exceeds len(data) where
+// the capture was cut.
+func (s *Shard) consume(e *entry, st *stream, dir wire.Dir, data []byte, length int) {
+	hf := &st.half[dir]
+	hf.next += uint32(length)
+	missing := length - len(data)
+	for len(data) > 0 && !hf.stopped && e.stream != noStream {
+		if hf.skip > 0 {
+			n := int(min(hf.skip, int64(len(data))))
+			hf.skip -= int64(n)
+			data = data[n:]
+			continue
+		}
+		room := streamBudget - hf.spent
+		if room <= 0 {
+			s.stop(e, st, dir)
+			return
+		}
+		part := data[:min(room, len(data))]
+		hf.spent += len(part)
+		data = data[len(part):]
+		s.feed(e, st, dir, part)
+	}
+	if missing > 0 && !hf.stopped && e.stream != noStream {
+		if hf.skip < int64(missing) {
+			s.gap(e, st, dir)
+			return
+		}
+		hf.skip -= int64(missing)
+	}
+}
+
+// feed gives the parser what it has not consumed and what is new.
+func (s *Shard) feed(e *entry, st *stream, dir wire.Dir, part []byte) {
+	hf := &st.half[dir]
+	b := part
+	if len(hf.buf) > 0 {
+		hf.buf = append(hf.buf, part...)
+		b = hf.buf
+	}
+	if st.parser == nil {
+		s.sniff(e, st, dir, b)
+		if st.parser == nil {
+			if !hf.stopped && e.stream != noStream {
+				hf.keep(b)
+			}
+			return
+		}
+		defer s.feedOther(e, st, dir.Other())
+	}
+	s.run(e, st, dir, b)
+}
+
+// feedOther feeds the direction that had waited for the other to be recognised.
+func (s *Shard) feedOther(e *entry, st *stream, dir wire.Dir) {
+	hf := &st.half[dir]
+	if e.stream != noStream && st.parser != nil && !hf.stopped && len(hf.buf) > 0 {
+		s.run(e, st, dir, hf.buf)
+	}
+}
+
+// run calls the parser with all of b and acts on its verdict.
+func (s *Shard) run(e *entry, st *stream, dir wire.Dir, b []byte) {
+	hf := &st.half[dir]
+	n, msgs, err := s.callFeed(st.parser, dir, b)
+	n = min(max(n, 0), len(b))
+	for _, m := range msgs {
+		s.found(e, m)
+	}
+	if len(msgs) > 0 {
+		hf.spent = len(b) - n
+	}
+	hf.keep(b[n:])
+	switch {
+	case err == nil:
+		if sk, ok := st.parser.(wire.Skipper); ok && n == len(b) {
+			hf.skip = max(0, s.callSkip(sk, dir))
+		}
+	case errors.Is(err, wire.ErrUpgrade):
+		s.upgrade(e, st)
+	default:
+		if !errors.Is(err, wire.ErrDone) {
+			s.stats.ParseErrors++
+		}
+		s.release(e)
+	}
+}
+
+// keep stores the bytes that were not consumed. b may be part of hf.buf.
+func (hf *half) keep(b []byte) {
+	if len(b) == 0 {
+		hf.buf = nil
+		return
+	}
+	hf.buf = append(hf.buf[:0], b...)
+}
+
+// sniff recognises the protocol from the first bytes of a direction, rows
+// registered for the port first. A direction that nobody recognises is given
+// up; the other may still tell, as where the server speaks first.
+func (s *Shard) sniff(e *entry, st *stream, dir wire.Dir, b []byte) {
+	maybe := false
+	byPort := s.tcpRow.of(e.key.port[e.client^1], e.key.port[e.client])
+	for i := range len(s.protocols) + 1 {
+		row := i // byPort first, then all others in the order of the table
+		if i == 0 {
+			row = int(byPort)
+		} else if i == int(byPort) {
+			continue
+		}
+		if row == 0 {
+			continue
+		}
+		p := &s.protocols[row-1]
+		if p.Sniff == nil || p.NewStream == nil {
+			continue
+		}
+		switch s.callSniff(p, dir, b) {
+		case wire.Yes:
+			st.parser = p.NewStream()
+			return
+		case wire.Maybe:
+			maybe = true
+		}
+	}
+	if maybe && len(b) <= sniffBudget {
+		return
+	}
+	hf := &st.half[dir]
+	hf.stopped, hf.unknown = true, true
+	hf.drop()
+	if st.half[dir.Other()].stopped {
+		s.release(e)
+	}
+}
+
+// upgrade starts over: what follows in both directions is another protocol.
+func (s *Shard) upgrade(e *entry, st *stream) {
+	st.parser = nil
+	if st.upgrades++; st.upgrades > maxUpgrades {
+		s.release(e)
+		return
+	}
+	for dir := range wire.Dir(2) {
+		hf := &st.half[dir]
+		hf.skip, hf.spent = 0, len(hf.buf)
+	}
+	for dir := range wire.Dir(2) {
+		hf := &st.half[dir]
+		if b := hf.buf; len(b) > 0 && !hf.stopped && e.stream != noStream {
+			hf.buf = nil
+			s.feed(e, st, dir, b)
+		}
+	}
+}
+
+// gap gives up a direction because bytes are missing.
+func (s *Shard) gap(e *entry, st *stream, dir wire.Dir) {
+	s.stats.StreamGaps++
+	s.stop(e, st, dir)
+}
+
+// stop ends a direction. Its parser may make something of what it has.
+func (s *Shard) stop(e *entry, st *stream, dir wire.Dir) {
+	s.flush(e, st, dir)
+	if st.half[dir.Other()].stopped {
+		s.release(e)
+	}
+}
+
+// flush stops a direction and takes what the parser can still make of it.
+func (s *Shard) flush(e *entry, st *stream, dir wire.Dir) {
+	hf := &st.half[dir]
+	if hf.stopped {
+		return
+	}
+	hf.stopped = true
+	if f, ok := st.parser.(wire.Flusher); ok {
+		for _, m := range s.callFlush(f, dir, hf.buf) {
+			s.found(e, m)
+		}
+	}
+	hf.drop()
+}
+
+// drop frees the bytes of a direction.
+func (hf *half) drop() { hf.buf, hf.held, hf.arena = nil, nil, nil }
+
+// finish ends the parsing of a connection that is over.
+func (s *Shard) finish(e *entry) {
+	if e.stream == 0 || e.stream == noStream {
+		return
+	}
+	st := s.streams.at(e.stream)
+	s.flush(e, st, wire.FromClient)
+	s.flush(e, st, wire.FromServer)
+	s.release(e)
+}
+
+// finishIfIdle ends the parsing of a closed connection unless it waits for
+// segments that are late.
+func (s *Shard) finishIfIdle(e *entry) {
+	if e.stream == 0 || e.stream == noStream {
+		return
+	}
+	if st := s.streams.at(e.stream); len(st.half[0].held)+len(st.half[1].held) == 0 {
+		s.finish(e)
+	}
+}
+
+// release gives the parse state of a flow back for good.
+func (s *Shard) release(e *entry) {
+	if e.stream != 0 && e.stream != noStream {
+		s.streams.release(e.stream)
+	}
+	e.stream = noStream
+}

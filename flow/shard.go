@@ -1,0 +1,162 @@
+package flow
+
+import (
+	"gatehouse/capture"
+	"gatehouse/wire"
+)
+
+// Shard turns the frames of some host pairs into flow events. It owns one flow
+// table and its scratch memory, and belongs to one goroutine. ShardOf says
+// which frames go to which shard.
+type Shard struct {
+	cfg       Config
+	protocols []wire.Protocol
+	udpRow    portTable
+	tcpRow    portTable
+
+	table   *table
+	memory  *memory
+	frags   reassembler
+	streams streamPool
+	expire  func(ref) // s.timeout, bound once
+
+	now     int64
+	started bool
+	scratch Headers
+	iface   uint16 // of the frame at hand
+	seq     uint64
+
+	events   []Event
+	messages []wire.Message // found in the frame at hand
+	stats    Stats
+	apps     []string // names of protocols seen; entry.app is an index + 1
+	parsed   []uint64 // messages, by index into apps
+}
+
+// NewShard returns a shard that reads payloads with the given protocols. The
+// configuration must be valid.
+func NewShard(cfg Config, protocols []wire.Protocol) *Shard {
+	s := &Shard{
+		cfg: cfg,
+		// A row number has to fit an entry's byte.
+		protocols: protocols[:min(len(protocols), 255)],
+		table: newTable(cfg.MaxFlows, cfg.Seed, [numClasses]int64{
+			classOpening:     int64(cfg.HalfOpen),
+			classEstablished: int64(cfg.Established),
+			classClosed:      int64(cfg.Closed),
+			classUDP:         int64(cfg.UDP),
+			classICMP:        int64(cfg.ICMP),
+			classOther:       int64(cfg.Other),
+		}),
+		memory:  newMemory(cfg.MaxFlows),
+		frags:   reassembler{maxDatagrams: cfg.MaxDatagrams, maxBytes: cfg.MaxFragments},
+		streams: streamPool{maxStreams: cfg.MaxStreams, maxBytes: cfg.MaxStreamBytes},
+	}
+	s.expire = s.timeout
+	for i := range s.protocols {
+		p := &s.protocols[i]
+		if p.Datagram != nil {
+			s.udpRow.add(p.UDPPorts, i)
+		}
+		if p.NewStream != nil && p.Sniff != nil {
+			s.tcpRow.add(p.TCPPorts, i)
+		}
+	}
+	return s
+}
+
+// Packet takes in one frame. now is the time of analysis in nanoseconds since
+// the Unix epoch and never decreases; seq is the ordinal of the frame in the
+// whole input, from 1 and increasing. p is not kept.
+func (s *Shard) Packet(p *capture.Packet, now int64, seq uint64) {
+	s.setNow(now)
+	s.seq, s.iface = seq, p.Iface
+	s.stats.Packets++
+	s.stats.Bytes += uint64(max(p.Length, len(p.Data)))
+	h := &s.scratch
+	switch r := h.Decode(p); {
+	case r != Accepted:
+		s.stats.Refused[r]++
+	case h.EtherType == etherARP:
+		s.stats.ARP++
+		s.arp(h)
+	case h.Fragment.is:
+		s.stats.Fragments++
+		s.fragment(h)
+	default:
+		s.stats.InFlows++
+		if h.Depth > 0 {
+			s.stats.Tunnel++
+		}
+		s.packet(h, countsOf(h))
+	}
+}
+
+func (s *Shard) setNow(now int64) {
+	if !s.started {
+		s.started, s.now = true, now
+		s.table.wheel.tick = now >> wheelShift
+	}
+	s.now = max(s.now, now)
+}
+
+// Advance ends all flows whose timeout is due at or before now. The events of
+// later frames will not be earlier than now.
+func (s *Shard) Advance(now int64) {
+	s.setNow(now)
+	s.table.advance(s.now, s.expire)
+	s.frags.expire(s.now)
+}
+
+// Close ends every flow, first those that have timed out.
+func (s *Shard) Close(now int64) {
+	s.Advance(now)
+	s.seq = SeqClose
+	s.table.each(func(r ref) { s.end(r, EndInput, s.now, SeqClose) })
+}
+
+// Events returns what happened since the last Reset, in no particular order;
+// see Compare. The slice is valid until Reset.
+func (s *Shard) Events() []Event { return s.events }
+
+// Reset forgets the events and keeps their memory.
+func (s *Shard) Reset() {
+	clear(s.events) // drops the messages
+	s.events = s.events[:0]
+}
+
+// Stats returns the counters so far.
+func (s *Shard) Stats() Stats {
+	st := s.stats
+	st.Active = uint64(s.table.count)
+	st.FragmentsHeld += s.frags.orphans
+	for _, d := range s.frags.live {
+		st.FragmentsHeld += d.held.packets
+	}
+	st.FragmentConflicts = s.frags.conflicts
+	st.DatagramsDropped = s.frags.dropped
+	st.StreamsDropped = s.streams.dropped
+	st.Messages = make(map[string]uint64, len(s.apps))
+	for i, name := range s.apps {
+		st.Messages[name] = s.parsed[i]
+	}
+	return st
+}
+
+// arp hands out an ARP message.
+func (s *Shard) arp(h *Headers) {
+	m, err := wire.ParseARP(h.Payload)
+	if err != nil {
+		s.stats.ParseErrors++
+		return
+	}
+	s.count(m)
+	s.events = append(s.events, Event{
+		Kind: Frame, Time: s.now, Seq: s.seq,
+		Record: Record{
+			Client: Endpoint{MAC: h.SrcMAC}, Server: Endpoint{MAC: h.DstMAC},
+			VLAN: h.VLAN, Iface: s.iface, Tunnel: h.Depth > 0, First: s.now, Last: s.now,
+		},
+		Messages: []wire.Message{m},
+	})
+}

@@ -1,0 +1,114 @@
+package flow
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Stats counts what a shard did. Every frame is accounted for exactly once:
+//
+//	Packets = InFlows + ARP + FragmentsHeld + sum of Refused
+type Stats struct {
+	Packets uint64 // frames given to Shard.Packet
+	Bytes   uint64 // their bytes on the wire
+	InFlows uint64 // frames counted in a flow
+	ARP     uint64 // frames that were ARP messages
+	Refused [numReasons]uint64
+	Tunnel  uint64 // frames whose flow was found inside a tunnel
+
+	Fragments         uint64 // frames that were IP fragments
+	FragmentsHeld     uint64 // fragments of no flow: their first one never came, or has not yet
+	FragmentConflicts uint64 // 8-byte blocks that arrived twice with different bytes
+	Reassembled       uint64 // datagrams
+	DatagramsDropped  uint64 // given up for age, lack of room or contradictions
+
+	Flows   uint64 // started
+	Active  uint64 // in the table now
+	Evicted uint64 // ended for lack of room
+
+	Messages        map[string]uint64 // parsed, by wire.Message.Protocol
+	ParseErrors     uint64            // payloads and streams that turned out not to be what they seemed
+	ParserPanics    uint64            // recovered; expected to stay 0
+	StreamGaps      uint64            // TCP directions given up because bytes were lost or not captured
+	StreamConflicts uint64            // TCP bytes that arrived twice with different content
+	StreamsDropped  uint64            // connections no longer parsed for lack of room
+}
+
+// Malformed sums the frames that were refused although they looked readable.
+func (s *Stats) Malformed() uint64 {
+	var sum uint64
+	for r := UnknownLink; r < numReasons; r++ {
+		sum += s.Refused[r]
+	}
+	return sum
+}
+
+// Add merges the counters of another shard.
+func (s *Stats) Add(o *Stats) {
+	s.Packets += o.Packets
+	s.Bytes += o.Bytes
+	s.InFlows += o.InFlows
+	s.ARP += o.ARP
+	for i := range s.Refused {
+		s.Refused[i] += o.Refused[i]
+	}
+	s.Tunnel += o.Tunnel
+	s.Fragments += o.Fragments
+	s.FragmentsHeld += o.FragmentsHeld
+	s.FragmentConflicts += o.FragmentConflicts
+	s.Reassembled += o.Reassembled
+	s.DatagramsDropped += o.DatagramsDropped
+	s.Flows += o.Flows
+	s.Active += o.Active
+	s.Evicted += o.Evicted
+	if s.Messages == nil {
+		s.Messages = make(map[string]uint64, len(o.Messages))
+	}
+	for name, n := range o.Messages {
+		s.Messages[name] += n
+	}
+	s.ParseErrors += o.ParseErrors
+	s.ParserPanics += o.ParserPanics
+	s.StreamGaps += o.StreamGaps
+	s.StreamConflicts += o.StreamConflicts
+	s.StreamsDropped += o.StreamsDropped
+}
+
+// String is a summary on one line; counters that are zero and usually are
+// stay out.
+func (s Stats) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d packets, %d bytes, %d flows", s.Packets, s.Bytes, s.Flows)
+	for _, name := range slices.Sorted(maps.Keys(s.Messages)) {
+		fmt.Fprintf(&b, ", %d %s", s.Messages[name], name)
+	}
+	for r, n := range s.Refused {
+		if n > 0 {
+			fmt.Fprintf(&b, ", %d %s", n, Reason(r))
+		}
+	}
+	for _, c := range []struct {
+		name string
+		n    uint64
+	}{
+		{"in tunnels", s.Tunnel},
+		{"fragments", s.Fragments},
+		{"fragments without flow", s.FragmentsHeld},
+		{"conflicting fragments", s.FragmentConflicts},
+		{"reassembled", s.Reassembled},
+		{"datagrams dropped", s.DatagramsDropped},
+		{"flows evicted", s.Evicted},
+		{"parse errors", s.ParseErrors},
+		{"parser panics", s.ParserPanics},
+		{"stream gaps", s.StreamGaps},
+		{"stream conflicts", s.StreamConflicts},
+		{"streams dropped", s.StreamsDropped},
+	} {
+		if c.n > 0 {
+			fmt.Fprintf(&b, ", %d %s", c.n, c.name)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,250 @@
+package flow
+
+import (
+	"net/netip"
+	"slices"
+
+	"gatehouse/wire"
+)
+
+// packet counts a packet in its flow and hands its payload to the parsers. n
+// is what to count: more than one packet where fragments had to wait, none
+// where they have been counted and only the payload is new.
+func (s *Shard) packet(h *Headers, n counts) {
+	var k key
+	from := k.set(h)
+	hash := k.hash(s.table.seed)
+	r := s.lookup(&k, hash, h, from)
+	fresh := r == 0
+	if fresh {
+		r = s.open(&k, hash, h, from)
+	}
+	e := s.table.at(r)
+	s.update(r, e, h, from, n)
+	if fresh {
+		s.emit(Start, e)
+	}
+	if h.PayloadLen > 0 && !h.Fragment.is {
+		s.parse(r, e, h, from)
+	}
+	if e.class == classClosed {
+		s.finishIfIdle(e)
+	}
+	if len(s.messages) > 0 || s.now-e.event >= int64(s.cfg.UpdateEvery) {
+		s.emit(Update, e)
+	}
+}
+
+// lookup returns the flow of a packet, after ending those that the packet
+// shows to be over.
+func (s *Shard) lookup(k *key, hash uint64, h *Headers, from side) ref {
+	for {
+		r, over := s.table.find(k, hash, h.VLAN, s.now)
+		switch {
+		case r == 0:
+			return 0
+		case over:
+			s.timeout(r)
+		case h.Proto == protoTCP && s.reopens(s.table.at(r), h, from):
+			reason := EndIdle
+			if s.table.at(r).class == classClosed {
+				reason = EndClosed
+			}
+			s.end(r, reason, s.now, s.seq)
+		default:
+			return r
+		}
+	}
+}
+
+// reopens reports whether a SYN starts a new connection on the five-tuple of
+// one that is closed, closing, or silent for as long as a handshake may be. A
+// SYN with the same initial sequence number is a retransmission.
+func (s *Shard) reopens(e *entry, h *Headers, from side) bool {
+	if h.Flags&(TCPSyn|TCPAck|TCPRst) != TCPSyn {
+		return false
+	}
+	if e.isnKnown>>from&1 != 0 && e.isn[from] == h.Seq {
+		return false
+	}
+	return e.class == classClosed || e.fin != 0 || s.now-e.last >= int64(s.cfg.HalfOpen)
+}
+
+// open adds a flow for a packet, making room if there is none.
+func (s *Shard) open(k *key, hash uint64, h *Headers, from side) ref {
+	t := s.table
+	if t.full() {
+		t.advance(s.now, s.expire)
+	}
+	if t.full() {
+		s.stats.Evicted++
+		s.end(t.victim(), EndEvicted, s.now, s.seq)
+	}
+	r := t.insert(k, hash, h.VLAN)
+	e := t.at(r)
+	e.iface, e.first, e.last = s.iface, s.now, s.now
+	e.id = max(1, mix(k.hash(0)^seedShard, s.seq^seedAddr))
+	e.class = firstClass(h)
+	e.midstream = h.Proto == protoTCP && h.Flags&TCPSyn == 0
+	s.orient(e, h, from)
+	if h.isICMP() {
+		e.icmpType, e.icmpCode = h.ICMPType, h.ICMPCode
+		if request, ok := icmpCounterpart(h.Proto, h.ICMPType); ok && e.client != from {
+			e.icmpType = request
+		}
+	}
+	t.link(r, e)
+	s.stats.Flows++
+	return r
+}
+
+// firstClass classes a flow by its first packet.
+func firstClass(h *Headers) class {
+	switch h.Proto {
+	case protoTCP:
+		switch {
+		case h.Flags&TCPRst != 0:
+			return classClosed
+		case h.Flags&(TCPSyn|TCPFin|TCPAck) == TCPAck: // joined mid-stream
+			return classEstablished
+		default:
+			return classOpening
+		}
+	case protoUDP:
+		return classUDP
+	case protoICMP, protoICMPv6:
+		return classICMP
+	default:
+		return classOther
+	}
+}
+
+// update counts a packet. It allocates nothing.
+func (s *Shard) update(r ref, e *entry, h *Headers, from side, n counts) {
+	if e.packets[from] == 0 {
+		e.mac[from] = h.SrcMAC
+	}
+	if h.VLAN != e.vlan && e.vlan == 0 {
+		s.table.tagWith(e, h.VLAN)
+	}
+	e.last = s.now
+	e.packets[from] += n.packets
+	e.bytes[from] += n.bytes
+	e.payload[from] += n.payload
+	if h.Proto == protoTCP {
+		e.flags[from] |= h.Flags
+		s.step(r, e, h, from)
+	}
+}
+
+// step follows the TCP state as far as timeouts need it.
+func (s *Shard) step(r ref, e *entry, h *Headers, from side) {
+	const interesting = TCPSyn | TCPFin | TCPRst
+	if h.Flags&interesting == 0 {
+		if e.class == classOpening && h.Flags&TCPAck != 0 && e.packets[0] > 0 && e.packets[1] > 0 {
+			e.class = classEstablished // the later deadline is found when the wheel comes round
+		}
+		return
+	}
+	if h.Flags&TCPSyn != 0 && e.isnKnown>>from&1 == 0 {
+		e.isn[from] = h.Seq
+		e.isnKnown |= 1 << from
+	}
+	if h.Flags&TCPFin != 0 {
+		e.fin |= 1 << from
+	}
+	if e.class != classClosed && (h.Flags&TCPRst != 0 || e.fin == 3) {
+		e.class = classClosed
+		s.table.relink(r, e)
+	}
+}
+
+// timeout ends a flow whose deadline has passed, as of its deadline.
+func (s *Shard) timeout(r ref) {
+	e := s.table.at(r)
+	reason := EndIdle
+	if e.class == classClosed {
+		reason = EndClosed
+	}
+	s.end(r, reason, s.table.deadline(e), 0)
+}
+
+// end removes a flow. What its parser can make of unfinished messages comes
+// with the event.
+func (s *Shard) end(r ref, reason EndReason, at int64, seq uint64) {
+	e := s.table.at(r)
+	found := s.messages
+	s.messages = nil
+	s.finish(e)
+	s.remember(e)
+	s.events = append(s.events, Event{
+		Kind: End, Reason: reason, Time: at, Seq: seq, Record: s.record(e), Messages: s.messages,
+	})
+	s.messages = found
+	s.table.remove(r)
+}
+
+// emit reports a flow together with the messages of the packet at hand.
+func (s *Shard) emit(kind EventKind, e *entry) {
+	e.event = s.now
+	var messages []wire.Message
+	if len(s.messages) > 0 {
+		messages = slices.Clone(s.messages)
+		clear(s.messages)
+		s.messages = s.messages[:0]
+	}
+	s.events = append(s.events, Event{
+		Kind: kind, Time: s.now, Seq: s.seq, Record: s.record(e), Messages: messages,
+	})
+}
+
+// record describes a flow from its client's point of view.
+func (s *Shard) record(e *entry) Record {
+	c := e.client & 1
+	v := c ^ 1
+	r := Record{
+		ID:     e.id,
+		Client: e.endpoint(c), Server: e.endpoint(v),
+		Proto: e.key.proto, VLAN: e.vlan, Iface: e.iface, Tunnel: e.key.tunnel != 0,
+		Initiator: e.initiator, Midstream: e.midstream,
+		ICMPType: e.icmpType, ICMPCode: e.icmpCode, ICMPID: e.key.id,
+		First: e.first, Last: e.last,
+		Packets: [2]uint64{e.packets[c], e.packets[v]},
+		Bytes:   [2]uint64{e.bytes[c], e.bytes[v]},
+		Payload: [2]uint64{e.payload[c], e.payload[v]},
+		Flags:   [2]uint8{e.flags[c], e.flags[v]},
+	}
+	if e.app != 0 {
+		r.App = s.apps[e.app-1]
+	}
+	return r
+}
+
+// endpoint describes one side of a flow.
+func (e *entry) endpoint(i side) Endpoint {
+	a := netip.AddrFrom16(e.key.addr[i])
+	if e.key.kind&keyIPv6 == 0 {
+		a = a.Unmap()
+	}
+	p := Endpoint{Addr: a, MAC: e.mac[i]}
+	if e.class != classICMP {
+		p.Port = e.key.port[i]
+	}
+	return p
+}
+
+// count notes a parsed message and returns the number of its protocol name.
+func (s *Shard) count(m wire.Message) uint8 {
+	name := m.Protocol()
+	i := slices.Index(s.apps, name)
+	if i < 0 {
+		if len(s.apps) == 255 {
+			return 0
+		}
+		i = len(s.apps)
+		s.apps = append(s.apps, name)
+		s.parsed = append(s.parsed, 0)
+	}
+	s.parsed[i]++
+	return uint8(i + 1)
+}
