@@ -1,0 +1,175 @@
+package pipeline
+
+import (
+	"time"
+
+	"gatehouse/alert"
+	"gatehouse/baseline"
+	"gatehouse/detect"
+	"gatehouse/device"
+	"gatehouse/flow"
+	"gatehouse/wire"
+)
+
+// tickEvery is how often, in packet time, detectors that wait for something
+// are asked.
+const tickEvery = int64(time.Second)
+
+// analyst owns everything that judges: devices, baselines, detectors and the
+// book of alerts. It sees all events in one order and runs on one goroutine.
+type analyst struct {
+	devices   *device.Inventory
+	models    map[string]*baseline.Model
+	detectors []detect.Detector
+	names     *detect.Names
+	conns     *detect.Conns
+	book      *alert.Book
+	onAlert   func(*alert.Alert)
+
+	deviceConfig device.Config
+
+	visibility float64
+	now        int64
+	nextTick   int64
+	in         detect.Input
+	changed    map[string]bool // devices whose model changed since the last checkpoint
+	removed    []string        // devices that were forgotten since then
+	events     uint64
+}
+
+func newAnalyst(cfg Config, onAlert func(*alert.Alert)) *analyst {
+	a := &analyst{
+		models:     make(map[string]*baseline.Model),
+		detectors:  detect.Table(cfg.Detect),
+		names:      detect.NewNames(),
+		conns:      detect.NewConns(),
+		book:       alert.NewBook(cfg.Alert),
+		onAlert:    onAlert,
+		visibility: 1,
+		changed:    make(map[string]bool),
+	}
+	a.deviceConfig = cfg.Device
+	a.deviceConfig.Removed = a.forget
+	a.devices = device.New(a.deviceConfig)
+	return a
+}
+
+func (a *analyst) forget(d *device.Device) {
+	delete(a.models, d.ID)
+	delete(a.changed, d.ID)
+	a.removed = append(a.removed, d.ID)
+}
+
+// round takes in the events of one round.
+func (a *analyst) round(events []flow.Event, p Progress) {
+	if seen := p.Flow.Packets; seen > 0 {
+		a.visibility = float64(seen-p.Flow.Malformed()) / float64(seen)
+	}
+	for i := range events {
+		a.event(&events[i])
+	}
+	a.tick(p.Now)
+}
+
+func (a *analyst) tick(now int64) {
+	a.now = max(a.now, now)
+	if a.now < a.nextTick {
+		return
+	}
+	a.nextTick = a.now + tickEvery
+	for _, d := range a.detectors {
+		d.Tick(a.now, a.found)
+	}
+}
+
+// event identifies the ends of one event, learns names from it and shows it to
+// the detectors.
+func (a *analyst) event(ev *flow.Event) {
+	a.events++
+	a.tick(ev.Time)
+	ends := a.devices.Observe(ev)
+	conn := a.conns.Of(ev)
+	client, server := ends.Client, ends.Server
+	if client != nil && client.Gateway {
+		client = nil // its own and other people's traffic cannot be told apart here
+	}
+	if client != nil {
+		for _, m := range ev.Messages {
+			if answer, ok := m.(*wire.DNS); ok {
+				a.names.Learn(client.ID, answer)
+			}
+		}
+	}
+	if client == nil && (server == nil || server.Gateway) {
+		return
+	}
+	a.in = detect.Input{
+		Event: ev, Conn: conn, Client: client, Server: server,
+		ClientModel: a.model(client, ev), ServerModel: a.model(server, ev),
+		Scope: a.scope(ev, server), Names: a.names,
+		Learn: !a.busy(client, ev.Time) && !a.busy(server, ev.Time),
+	}
+	for _, d := range a.detectors {
+		d.Observe(&a.in, a.found)
+	}
+}
+
+// model returns the device's model, made if it is new, with its calendar moved
+// on by the event.
+func (a *analyst) model(d *device.Device, ev *flow.Event) *baseline.Model {
+	if d == nil {
+		return nil
+	}
+	at := min(ev.Time, ev.Record.Last)
+	if ev.Kind == flow.Frame {
+		at = ev.Time
+	}
+	m := a.models[d.ID]
+	if m == nil {
+		m = baseline.NewModel(at)
+		a.models[d.ID] = m
+	}
+	a.changed[d.ID] = true
+	if m.Calendar.Advance(at) {
+		for _, c := range m.Calibration {
+			c.EndDay()
+		}
+	}
+	return m
+}
+
+func (a *analyst) scope(ev *flow.Event, server *device.Device) baseline.Scope {
+	if server != nil {
+		return baseline.LAN
+	}
+	switch a.devices.Scope(ev.Record.Server.Addr) {
+	case device.WAN:
+		return baseline.WAN
+	case device.LAN:
+		return baseline.LAN
+	}
+	return 0
+}
+
+func (a *analyst) busy(d *device.Device, t int64) bool {
+	return d != nil && a.book.InIncident(d.ID, t)
+}
+
+// found takes a finding from a detector: it corrects its p-value by what this
+// device has really done, and enters it into the book.
+func (a *analyst) found(f detect.Finding) {
+	m := a.models[f.Device.ID]
+	if m == nil {
+		return // forgotten while the finding waited
+	}
+	c := m.Calibrator(string(f.Class))
+	p := f.P
+	f.P = c.Correct(p)
+	raised := a.book.Add(&f, a.visibility)
+	if raised == nil && !f.Repeat && !a.busy(f.Device, f.Time) {
+		c.Note(p)
+	}
+	if raised != nil && a.onAlert != nil {
+		a.onAlert(raised)
+	}
+}

@@ -1,0 +1,180 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"sync"
+
+	"gatehouse/capture"
+	"gatehouse/flow"
+	"gatehouse/wire"
+)
+
+// roundsInFlight bounds how far the reader is ahead of the analyst. Offline
+// input waits when the analyst is slower: nothing is lost.
+const roundsInFlight = 4
+
+// round is one batch of packets on its way through the shards. Rounds are cut
+// by the reader, so that they are the same whatever the number of shards.
+type round struct {
+	batch  capture.Batch
+	times  []int64 // analysis time of each packet
+	shard  []uint8 // which shard it goes to
+	first  uint64  // ordinal of the first packet
+	now    int64   // time of the last packet
+	last   bool    // the input ends here
+	events [][]flow.Event
+	stats  []flow.Stats // of each shard after this round
+	done   sync.WaitGroup
+	at     Progress // how far the reader is; Flow is left empty
+}
+
+// Flows reads a source to its end through cfg.Workers shards, and gives visit
+// the events of each round in the order of flow.Compare, with the statistics
+// so far. The events are valid during the call only. It returns the error that
+// ended the input (nil for its regular end), after everything before it was
+// visited, or visit's own.
+func Flows(ctx context.Context, src capture.Source, cfg Config, visit func([]flow.Event, Progress) error) error {
+	f := &flows{
+		cfg:    cfg,
+		free:   make(chan *round, roundsInFlight),
+		sorted: make(chan *round, roundsInFlight),
+	}
+	for range roundsInFlight {
+		f.free <- &round{events: make([][]flow.Event, cfg.Workers), stats: make([]flow.Stats, cfg.Workers)}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+
+	var workers sync.WaitGroup
+	inputs := make([]chan *round, cfg.Workers)
+	for i := range inputs {
+		inputs[i] = make(chan *round, roundsInFlight)
+		workers.Go(func() { f.shard(i, inputs[i]) })
+	}
+	var readErr error
+	workers.Go(func() {
+		readErr = f.read(ctx, src, inputs)
+		for _, in := range inputs {
+			close(in)
+		}
+		close(f.sorted)
+	})
+	err := f.merge(visit)
+	cancel()
+	for range f.sorted { // lets a reader that waits for room see the end
+	}
+	workers.Wait()
+	if err == nil {
+		err = readErr
+	}
+	return err
+}
+
+// Progress is how far a run has come.
+type Progress struct {
+	Now         int64 // packet time, ns since the Unix epoch
+	Flow        flow.Stats
+	Repaired    uint64 // packets whose time was implausible
+	ClockSteps  uint64
+	Read, Total int64 // input bytes; Total is 0 if unknown
+}
+
+type flows struct {
+	cfg    Config
+	clock  Clock
+	free   chan *round
+	sorted chan *round // in the order of the input
+}
+
+// read cuts the input into rounds and hands each to all shards.
+func (f *flows) read(ctx context.Context, src capture.Source, inputs []chan *round) error {
+	seq := uint64(1)
+	for {
+		var r *round
+		select {
+		case r = <-f.free:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		err := src.Read(&r.batch)
+		r.last = err != nil
+		packets := r.batch.Packets
+		r.times = f.clock.Stamp(r.times[:0], packets, r.last)
+		r.now, r.first = f.clock.Now(), seq
+		seq += uint64(len(packets))
+		r.shard = r.shard[:0]
+		if f.cfg.Workers > 1 {
+			for i := range packets {
+				r.shard = append(r.shard, uint8(flow.ShardOf(&packets[i], f.cfg.Workers)))
+			}
+		}
+		r.at = Progress{Now: r.now, Repaired: f.clock.Repaired, ClockSteps: f.clock.Steps}
+		r.at.Read, r.at.Total = src.Progress()
+		r.done.Add(f.cfg.Workers)
+		for _, in := range inputs {
+			in <- r
+		}
+		f.sorted <- r
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		case ctx.Err() != nil:
+			return ctx.Err()
+		}
+	}
+}
+
+// shard owns one flow table.
+func (f *flows) shard(i int, in <-chan *round) {
+	cfg := f.cfg.Flow
+	n := f.cfg.Workers
+	cfg.MaxFlows = max(16, cfg.MaxFlows/n)
+	cfg.MaxStreams = max(1, cfg.MaxStreams/n)
+	cfg.MaxStreamBytes = max(1<<16, cfg.MaxStreamBytes/n)
+	shard := flow.NewShard(cfg, wire.Table())
+	for r := range in {
+		for p := range r.batch.Packets {
+			if n == 1 || int(r.shard[p]) == i {
+				shard.Packet(&r.batch.Packets[p], r.times[p], r.first+uint64(p))
+			}
+		}
+		shard.Advance(r.now)
+		if r.last {
+			shard.Close(r.now)
+		}
+		r.events[i] = append(r.events[i][:0], shard.Events()...)
+		r.stats[i] = shard.Stats()
+		shard.Reset()
+		r.done.Done()
+	}
+}
+
+// merge brings the events of each round into one order.
+func (f *flows) merge(visit func([]flow.Event, Progress) error) error {
+	var all []flow.Event
+	for r := range f.sorted {
+		r.done.Wait()
+		all = all[:0]
+		p := r.at
+		for i := range r.events {
+			all = append(all, r.events[i]...)
+			clear(r.events[i])
+			p.Flow.Add(&r.stats[i])
+		}
+		slices.SortFunc(all, func(a, b flow.Event) int { return flow.Compare(&a, &b) })
+		err := visit(all, p)
+		clear(all)
+		if err != nil {
+			return err
+		}
+		if !r.last {
+			f.free <- r
+		}
+	}
+	return nil
+}

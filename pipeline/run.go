@@ -1,0 +1,116 @@
+// Package pipeline composes the rooms: shards that turn packets into flow
+// events, and one analyst that turns events into alerts. Run, replay, demo and
+// the tests all go through it.
+//
+// It promises that the same input gives the same alerts whatever the number of
+// workers, that offline input is never dropped, and that what a checkpoint has
+// stored is where the next run goes on. It must not know where alerts are
+// shown or sent.
+package pipeline
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"gatehouse/alert"
+	"gatehouse/capture"
+	"gatehouse/device"
+	"gatehouse/flow"
+	"gatehouse/store"
+)
+
+// Summary is what a run did.
+type Summary struct {
+	First, Last time.Time // packet time; zero if there was no packet
+	Flow        flow.Stats
+	Repaired    uint64 // packets whose time was implausible and replaced
+	ClockSteps  uint64 // times that the recording clock was set
+	Events      uint64 // flow events judged
+	Bytes       int64  // of input
+	Counts      alert.Counts
+	Devices     []*device.Device // without gateways, first seen first
+	Gateways    []*device.Device
+	Changes     alert.Changes // alerts, incidents and observations of this run, if it had no state
+}
+
+// Run reads src to its end, judges everything in it and keeps the outcome in
+// st, which may be nil. onAlert is told of each alert as it is raised; it may
+// be nil. The summary is right even beside an error: what was read before a
+// file broke off has been analysed and stored.
+func Run(ctx context.Context, src capture.Source, st State, cfg Config, onAlert func(*alert.Alert)) (*Summary, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	a := newAnalyst(cfg, onAlert)
+	r := &runner{cfg: cfg, analyst: a, state: st, started: cfg.Now(), sum: &Summary{}}
+	r.saved = r.started
+	if st != nil {
+		if err := a.restore(ctx, st); err != nil {
+			return nil, fmt.Errorf("take up earlier state: %w", err)
+		}
+	}
+	err := Flows(ctx, src, cfg, func(events []flow.Event, p Progress) error { return r.round(ctx, events, p) })
+	r.finish()
+	if st == nil {
+		r.sum.Changes = a.book.Take()
+		return r.sum, err
+	}
+	// A run that is interrupted keeps what it has learned.
+	if saveErr := r.save(context.WithoutCancel(ctx)); saveErr != nil {
+		return r.sum, fmt.Errorf("keep what was found: %w", saveErr)
+	}
+	return r.sum, err
+}
+
+type runner struct {
+	cfg            Config
+	analyst        *analyst
+	state          State
+	started, saved time.Time
+	sum            *Summary
+}
+
+func (r *runner) round(ctx context.Context, events []flow.Event, p Progress) error {
+	if r.sum.First.IsZero() && len(events) > 0 {
+		r.sum.First = time.Unix(0, events[0].Time).UTC()
+	}
+	r.analyst.round(events, p)
+	r.sum.Last = time.Unix(0, p.Now).UTC()
+	r.sum.Flow, r.sum.Repaired, r.sum.ClockSteps, r.sum.Bytes = p.Flow, p.Repaired, p.ClockSteps, p.Read
+	if r.cfg.Progress != nil {
+		r.cfg.Progress(p.Read, p.Total)
+	}
+	if r.state != nil && r.cfg.Now().Sub(r.saved) >= r.cfg.CheckpointEvery {
+		return r.save(ctx)
+	}
+	return nil
+}
+
+func (r *runner) finish() {
+	a := r.analyst
+	a.tick(a.now + int64(time.Hour)) // nothing more will come that could be waited for
+	r.sum.Events = a.events
+	r.sum.Counts = a.book.Counts()
+	r.sum.Devices, r.sum.Gateways = a.devices.Devices(), a.devices.Gateways()
+}
+
+func (r *runner) save(ctx context.Context) error {
+	data, err := json.Marshal(map[string]any{
+		"first": r.sum.First, "last": r.sum.Last, "packets": r.sum.Flow.Packets, "counts": r.analyst.book.Counts(),
+	})
+	if err != nil {
+		return err
+	}
+	now := r.cfg.Now()
+	run := &store.Run{ID: r.started.UTC().Format(time.RFC3339Nano), Started: r.started, Updated: now, Data: data}
+	if err := r.analyst.checkpoint(ctx, r.state, run); err != nil {
+		return err
+	}
+	r.saved = now
+	return nil
+}

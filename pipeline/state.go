@@ -1,0 +1,141 @@
+package pipeline
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+
+	"gatehouse/alert"
+	"gatehouse/baseline"
+	"gatehouse/detect"
+	"gatehouse/device"
+	"gatehouse/store"
+)
+
+// State is where a run keeps what must outlive it; *store.Store is one.
+type State interface {
+	Checkpoint(ctx context.Context, b store.Batch) error
+	Alerts(ctx context.Context, f store.Filter) ([]alert.Alert, error)
+	Incidents(ctx context.Context, f store.Filter) ([]alert.Incident, error)
+	Devices(ctx context.Context) ([]store.DeviceRow, error)
+	Baselines(ctx context.Context) iter.Seq2[store.BaselineRow, error]
+	Sensor(ctx context.Context) ([]byte, error)
+	Forget(ctx context.Context, device string) error
+}
+
+// sensor is the state of the analyst that belongs to no device.
+type sensor struct {
+	Now     int64              `json:"now"` // ns since the Unix epoch: latest packet
+	Devices json.RawMessage    `json:"inventory"`
+	Names   []detect.NameEntry `json:"names"`
+}
+
+// checkpoint stores all that changed since the last one, in one transaction.
+func (a *analyst) checkpoint(ctx context.Context, st State, run *store.Run) error {
+	batch, err := a.batch()
+	if err != nil {
+		return err
+	}
+	batch.Run = run
+	for _, id := range a.removed {
+		if err := st.Forget(ctx, id); err != nil {
+			return err
+		}
+	}
+	a.removed = a.removed[:0]
+	if err := st.Checkpoint(ctx, batch); err != nil {
+		return err
+	}
+	clear(a.changed)
+	return nil
+}
+
+func (a *analyst) batch() (store.Batch, error) {
+	changes := a.book.Take()
+	b := store.Batch{Alerts: changes.Alerts, Incidents: changes.Incidents, Observations: changes.Observations}
+	snapshot, err := a.devices.Snapshot()
+	if err != nil {
+		return b, err
+	}
+	for _, d := range a.devices.All() {
+		if a.changed[d.ID] || d.Gateway {
+			b.Devices = append(b.Devices, deviceRow(d, snapshot.Devices[d.ID]))
+		}
+		m := a.models[d.ID]
+		if m == nil || !a.changed[d.ID] {
+			continue
+		}
+		blob, err := m.Snapshot()
+		if err != nil {
+			return b, fmt.Errorf("snapshot baseline of %s: %w", d.ID, err)
+		}
+		b.Baselines = append(b.Baselines, store.BaselineRow{Device: d.ID, Time: time.Unix(0, a.now).UTC(), Model: blob})
+	}
+	b.Sensor, err = json.Marshal(sensor{Now: a.now, Devices: snapshot.State, Names: a.names.Entries()})
+	return b, err
+}
+
+func deviceRow(d *device.Device, data json.RawMessage) store.DeviceRow {
+	row := store.DeviceRow{
+		ID: d.ID, Name: d.Name, Vendor: d.Vendor, Type: string(d.Type), Group: d.Group,
+		FirstSeen: d.FirstSeen, LastSeen: d.LastSeen, Data: data,
+	}
+	if mac := d.MAC.String(); mac != "" {
+		row.Addresses = append(row.Addresses, mac)
+	}
+	for _, addr := range d.Addresses {
+		if ip := addr.IP.String(); !slices.Contains(row.Addresses, ip) {
+			row.Addresses = append(row.Addresses, ip)
+		}
+	}
+	return row
+}
+
+// restore takes up where the run that wrote st stopped.
+func (a *analyst) restore(ctx context.Context, st State) error {
+	raw, err := st.Sensor(ctx)
+	if err != nil || len(raw) == 0 {
+		return err
+	}
+	var s sensor
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return fmt.Errorf("read state of the sensor: %w", err)
+	}
+	a.now = s.Now
+	a.names.Restore(s.Names)
+	rows, err := st.Devices(ctx)
+	if err != nil {
+		return err
+	}
+	snapshot := &device.Snapshot{State: s.Devices, Devices: make(map[string]json.RawMessage, len(rows))}
+	for _, row := range rows {
+		snapshot.Devices[row.ID] = row.Data
+	}
+	if a.devices, err = device.Restore(a.deviceConfig, snapshot); err != nil {
+		return err
+	}
+	for row, err := range st.Baselines(ctx) {
+		if err != nil {
+			return err
+		}
+		if a.devices.Get(row.Device) == nil {
+			continue
+		}
+		if a.models[row.Device], err = baseline.Restore(row.Model); err != nil {
+			return fmt.Errorf("%s: %w", row.Device, err)
+		}
+	}
+	alerts, err := st.Alerts(ctx, store.Filter{})
+	if err != nil {
+		return err
+	}
+	incidents, err := st.Incidents(ctx, store.Filter{})
+	if err != nil {
+		return err
+	}
+	a.book.Restore(alerts, incidents)
+	return nil
+}
