@@ -2,8 +2,9 @@ package capture
 
 import (
 	"os"
-	"path/filepath"
 	"testing"
+
+	"gatehouse/internal/testkit"
 )
 
 func FuzzPcap(f *testing.F) {
@@ -30,16 +31,13 @@ func FuzzPcapng(f *testing.F) {
 
 // addCorpus seeds f with the small captures of the corpus, if it is there.
 func addCorpus(f *testing.F, pattern string) {
-	root := os.Getenv("GATEHOUSE_CORPUS")
-	if root == "" {
-		return
-	}
-	files, err := filepath.Glob(filepath.Join(root, pattern))
-	if err != nil {
-		f.Fatal(err)
-	}
-	for _, path := range files {
-		if data, err := os.ReadFile(path); err == nil && len(data) < 2<<10 {
+	f.Helper()
+	for _, path := range testkit.CorpusSeeds(f, pattern) {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		if len(data) < 2<<10 {
 			f.Add(data)
 		}
 	}

@@ -3,6 +3,7 @@ package capture
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"math/bits"
 )
 
@@ -140,13 +141,19 @@ func (f *pcapFormat) parse(data []byte, pkts []Packet) ([]Packet, int, error) {
 		pkts = append(pkts, Packet{
 			Data:   data[start:end:end],
 			Time:   int64(sec)*1e9 + int64(frac)*f.nanos,
-			Length: int(max(captured, original)),
+			Length: wireLength(captured, original),
 			Link:   f.link,
 			Iface:  f.iface,
 		})
 		off = end
 	}
 	return pkts, off, nil
+}
+
+// wireLength returns the length on the wire as Packet.Length promises it: not
+// less than what was captured, and an int on 32-bit machines too.
+func wireLength(captured, original uint32) int {
+	return int(min(max(captured, original), math.MaxInt32))
 }
 
 // orderLengths sorts the lengths of a record of an old file into captured and

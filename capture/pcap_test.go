@@ -80,6 +80,11 @@ func TestPcap(t *testing.T) {
 			[]Packet{{Data: frame, Time: (1<<32-1)*1e9 + (1<<32-1)*1e3, Length: 5, Link: LinkEthernet}},
 		},
 		{
+			"a length on the wire that no 32-bit int holds",
+			newPcap(le, magicMicros, 2, 4, 96, 1).record(1, 2, 5, 1<<32-1, frame),
+			[]Packet{{Data: frame, Time: 1_000_002_000, Length: 1<<31 - 1, Link: LinkEthernet}},
+		},
+		{
 			"header only",
 			microPcap(),
 			nil,

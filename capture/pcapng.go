@@ -84,7 +84,7 @@ func (f *pcapngFormat) parse(data []byte, pkts []Packet) ([]Packet, int, error) 
 	off := 0
 	for {
 		if f.skipLen != 0 {
-			n := min(int(f.skipLeft), len(data)-off)
+			n := int(min(int64(f.skipLeft), int64(len(data)-off)))
 			off += n
 			f.skipLeft -= uint32(n)
 			if f.skipLeft > 0 || len(data)-off < 4 {
@@ -199,7 +199,7 @@ func (f *pcapngFormat) packet(b []byte, iface uint32, pkts []Packet) ([]Packet, 
 	return append(pkts, Packet{
 		Data:   b[28:end:end],
 		Time:   f.last,
-		Length: int(max(captured, original)),
+		Length: wireLength(captured, original),
 		Link:   in.link,
 		Iface:  in.id,
 	}), nil
@@ -224,7 +224,7 @@ func (f *pcapngFormat) simplePacket(b []byte, pkts []Packet) ([]Packet, error) {
 	return append(pkts, Packet{
 		Data:   b[12:end:end],
 		Time:   f.last,
-		Length: int(original),
+		Length: wireLength(captured, original),
 		Link:   in.link,
 		Iface:  in.id,
 	}), nil
@@ -273,7 +273,7 @@ func (f *pcapngFormat) addInterface(b []byte) error {
 
 func (f *pcapngFormat) incomplete(rest []byte) error {
 	if f.skipLen != 0 {
-		return fmt.Errorf("%w: %d of %d bytes of a block are missing", ErrTruncated, int(f.skipLeft)+4-len(rest), f.skipLen)
+		return fmt.Errorf("%w: %d of %d bytes of a block are missing", ErrTruncated, int64(f.skipLeft)+4-int64(len(rest)), f.skipLen)
 	}
 	if len(rest) < blockFrameLen {
 		return fmt.Errorf("%w: %d bytes of a block header", ErrTruncated, len(rest))
