@@ -8,9 +8,10 @@ import (
 	"sync/atomic"
 )
 
-// Sizes of the blocks that are read at a time. Between 256 KiB and 1 MiB the
-// time per packet is the same; below it grows by a tenth, above by a quarter.
-// The least is taken, for the sake of caches and of gateways with little RAM.
+// Sizes of the blocks that are read at a time. From 128 KiB to 4 MiB the time
+// per packet is the same within what runs differ by (15 to 18 ns); 64 KiB is
+// slower. Little is taken, for the sake of caches and of gateways with little
+// memory: every batch that is under way holds one block.
 const (
 	defaultBlock = 256 << 10 // one input
 	mergeBlock   = 128 << 10 // each of several inputs that overlap in time
