@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/netip"
 )
@@ -196,7 +197,7 @@ func (r *dnsReader) records(h dnsHeader) error {
 }
 
 func (r *dnsReader) cut(err error) error {
-	if err == errDNSRecord || err == errDNSNameCut { //nolint:errorlint // identity of our own two values
+	if errors.Is(err, ErrTruncated) {
 		r.m.Truncated = true
 		return nil
 	}

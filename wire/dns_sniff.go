@@ -10,6 +10,10 @@ import (
 // with EDNS padding to 468-byte blocks (RFC 8467) queries stay far below.
 const maxDNSQuery = 2048
 
+// maxDNSTrailer: Windows DNS servers put the two bytes "MS" behind a zone
+// transfer query to tell their peers what they are.
+const maxDNSTrailer = 2
+
 var errDNSFrame = fmt.Errorf("read dns length prefix: too short for a header: %w", ErrMalformed)
 
 // dnsStream parses DNS over TCP: messages behind a 2-byte length (RFC 1035
@@ -93,7 +97,7 @@ func sniffDNSStream(_ Dir, b []byte) Match {
 		return No
 	case end > len(msg):
 		return Maybe
-	case len(msg) == size && dnsMessageEnd(msg) != size:
+	case len(msg) == size && !endsDNSMessage(msg, maxDNSTrailer):
 		return No
 	}
 	return Yes
@@ -106,7 +110,7 @@ func sniffDNSDatagram(b []byte) bool {
 		return false
 	}
 	end, ok := plainQuestionEnd(b)
-	return ok && end <= len(b) && dnsMessageEnd(b) == len(b)
+	return ok && end <= len(b) && endsDNSMessage(b, 0)
 }
 
 // plausibleDNSPrefix judges a message of which not even the header is there.
@@ -171,7 +175,21 @@ func plainQuestionEnd(b []byte) (end int, ok bool) {
 	// ("TA", "DLV") and private use; classes: IN, CH, HS, NONE, ANY.
 	knownType := qtype > 0 && qtype <= 262 || qtype == 32768 || qtype == 32769 || qtype >= 65280
 	knownClass := class == 1 || class == 3 || class == 4 || class == 254 || class == 255
-	return end, knownType && knownClass
+	return end, knownType && knownClass && !isNetBIOSName(b[dnsHeaderLen:], qtype)
+}
+
+// isNetBIOSName tells a NetBIOS name query (RFC 1002 section 4.2), whose
+// format is that of DNS: types 32 and 33, a first label of 32 bytes. Taken for
+// DNS it would yield names that nobody asked the DNS for.
+func isNetBIOSName(question []byte, qtype uint16) bool {
+	return (qtype == 32 || qtype == 33) && len(question) > 0 && question[0] == 32
+}
+
+// endsDNSMessage reports whether all entries fit into b and leave no more than
+// slack bytes.
+func endsDNSMessage(b []byte, slack int) bool {
+	end := dnsMessageEnd(b)
+	return end >= 0 && len(b)-end <= slack
 }
 
 // dnsMessageEnd walks over all entries by their lengths alone and returns

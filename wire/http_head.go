@@ -58,7 +58,12 @@ func sniffTarget(b []byte) Match {
 	return Maybe
 }
 
-const httpVersion = "HTTP/1."
+// httpVersion begins every version of HTTP/1; maxHTTPVersion leaves room for
+// the oddities that follow it.
+const (
+	httpVersion    = "HTTP/1."
+	maxHTTPVersion = 16
+)
 
 // sniffStatusLine recognises "HTTP/1.x NNN".
 func sniffStatusLine(b []byte) Match {
@@ -79,15 +84,20 @@ func sniffStatusLine(b []byte) Match {
 }
 
 // requestTarget splits "target HTTP/1.x" into its two parts. Blanks within the
-// target, which some clients forget to escape, are taken as part of it.
+// target, which some clients forget to escape, are taken as part of it; so are
+// versions like "HTTP/1.0.8", which a weather station in the field sends.
 func requestTarget(line []byte) (target, version []byte) {
 	line = bytes.TrimRight(line, "\r \t")
 	i := bytes.LastIndexByte(line, ' ')
-	if i <= 0 || len(line)-i-1 != len(httpVersion)+1 ||
-		!bytes.HasPrefix(line[i+1:], []byte(httpVersion)) || !isDigit(line[len(line)-1]) {
+	if i <= 0 {
 		return nil, nil
 	}
-	return bytes.TrimLeft(line[:i], " "), line[i+1:]
+	target, version = bytes.TrimLeft(line[:i], " "), line[i+1:]
+	if len(version) <= len(httpVersion) || len(version) > maxHTTPVersion ||
+		string(version[:len(httpVersion)]) != httpVersion || !isDigit(version[len(httpVersion)]) {
+		return nil, nil
+	}
+	return target, version
 }
 
 // httpFraming is how a head says where its body ends, besides Content-Length.

@@ -17,7 +17,7 @@ func (m *ClientHello) ja3() string {
 	b = appendDecimals(append(b, ','), m.Extensions)
 	b = appendDecimals(append(b, ','), m.Curves)
 	b = appendDecimals(append(b, ','), m.PointFormats)
-	sum := md5.Sum(b) //nolint:gosec // a fingerprint defined so, not a secret
+	sum := md5.Sum(b)
 	return hex.EncodeToString(sum[:])
 }
 
