@@ -17,6 +17,7 @@ type device struct {
 	agent  string // HTTP User-Agent
 	left   []window
 	joined instant
+	main   *program // what its maker put on it
 
 	cache     map[string]cached
 	neighbour map[netip.Addr]instant // when the ARP entry was last confirmed

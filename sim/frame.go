@@ -182,21 +182,21 @@ func (c *cable) echo(when instant, from, to *peer, typ uint8, id, seq uint16, pa
 	c.put(when, &c.eth, &c.ip4, &c.icmp, gopacket.Payload(payload))
 }
 
-// unreachable captures an ICMP destination-unreachable message that quotes a
-// UDP datagram (RFC 792: IP header and the first 8 bytes).
-func (c *cable) unreachable(when instant, from, to *peer, code uint8, sport, dport uint16, length int) {
+// unreachable captures the gateway's ICMP word (host unreachable) on a datagram
+// that a device sent to somebody: it quotes the IP header and the first 8
+// bytes behind it (RFC 792).
+func (c *cable) unreachable(when instant, gate, device, target *peer, sport, dport uint16, length int) {
 	quoted := make([]byte, 28)
-	quoted[0], quoted[8], quoted[9] = 0x45, to.ttl, 17
-	src, dst := to.ip.As4(), from.ip.As4()
-	copy(quoted[12:], src[:])
-	copy(quoted[16:], dst[:])
+	quoted[0], quoted[8], quoted[9] = 0x45, device.ttl, byte(layers.IPProtocolUDP)
+	copy(quoted[12:], device.raw)
+	copy(quoted[16:], target.raw)
 	setIPv4Length(quoted, 28+length)
 	binary.BigEndian.PutUint16(quoted[20:], sport)
 	binary.BigEndian.PutUint16(quoted[22:], dport)
 	binary.BigEndian.PutUint16(quoted[24:], uint16(8+length))
-	c.link(from, to)
-	c.network(from, to, layers.IPProtocolICMPv4)
-	c.icmp = layers.ICMPv4{TypeCode: layers.CreateICMPv4TypeCode(layers.ICMPv4TypeDestinationUnreachable, code)}
+	c.link(gate, device)
+	c.network(gate, device, layers.IPProtocolICMPv4)
+	c.icmp = layers.ICMPv4{TypeCode: layers.CreateICMPv4TypeCode(layers.ICMPv4TypeDestinationUnreachable, layers.ICMPv4CodeHost)}
 	c.put(when, &c.eth, &c.ip4, &c.icmp, gopacket.Payload(quoted))
 }
 

@@ -32,6 +32,7 @@ const (
 	thermoDownload = "dl3.thermiahome.com" // only for firmware
 	tvCloud        = "api.vistalink-tv.com"
 	tvStore        = "apps.vistalink-tv.com"
+	tvLogs         = "logs.vistalink-tv.com"
 	tvCatalogue    = "play.nimbusplay.com"
 	printerCloud   = "instant.inkwellprint.com"
 	printerDrivers = "support.inkwellprint.com"
@@ -59,7 +60,7 @@ var (
 func (w *world) layOut() {
 	older := []string{
 		cameraRelay, cameraUpload, cameraUpdate, hubCloud, hubDiag, thermoWeather, thermoDownload,
-		plugCloud, printerCloud, laptopMail,
+		plugCloud, printerCloud, laptopMail, tvLogs,
 	}
 	for _, h := range older {
 		w.inet.site(h).max = tls12
@@ -201,6 +202,7 @@ func (w *world) addThermostat() {
 		leaseStyle{hostname: "thermia-hall", params: lwipParams, maxSize: 1500})
 	d.agent = "Thermia/4.2.394"
 	p := w.program(d, "control", styleThermostat)
+	d.main = p
 	w.boot(p, func(now instant) {
 		p.clock(now, poolNames[2:3], 4*time.Hour)
 		p.keep(now.add(time.Second), &uplink{host: thermoCloud, port: 8443, every: 4 * time.Minute, up: 180, down: 90, life: 11 * time.Hour})
@@ -268,7 +270,7 @@ func (w *world) addPhone() {
 	d := w.add(phoneName, w.mac(phoneName, 0xf0, 0x18, 0x98), 31, appleStack, 64, // Apple
 		leaseStyle{hostname: "Sanne-phone", params: appleParams, maxSize: 1500})
 	d.dual, d.agent = true, "CaptiveNetworkSupport-481.0.1"
-	w.carry(d, stylePhone, captivePhone, 9, w.start)
+	w.carry(d, stylePhone, captivePhone, 7, w.start)
 	look := w.program(d, "casting", stylePhone)
 	w.agenda.book(w.start.add(time.Hour), look.cast)
 }

@@ -18,10 +18,13 @@ type Label struct {
 	End      time.Time `json:"end"`            // no packet of the event is later
 }
 
-// on fills in the addresses of the label's device.
+// on fills in the addresses of the label's devices.
 func (l Label) on(w *world) Label {
 	if d := w.devices[l.Device]; d != nil {
 		l.MAC, l.IP = d.mac.String(), d.ip.String()
+	}
+	if d := w.devices[l.Peer]; d != nil {
+		l.Peer = d.ip.String()
 	}
 	return l
 }

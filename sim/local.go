@@ -191,6 +191,9 @@ func (p *program) ntp(now instant, host string) {
 	binary.BigEndian.PutUint64(b[40:], ntpTime(t))
 	p.w.lan.datagram(t, &p.peer, to, port, 123, b)
 	if p.w.lan.dead(t) {
+		if p.rnd.chance(500) {
+			p.w.lan.unreachable(t.add(3*time.Second), &p.w.gate, &p.peer, to, port, 123, len(b))
+		}
 		return
 	}
 	r := make([]byte, 48)

@@ -126,4 +126,31 @@ func (p *plan) apply(w *world) {
 const outageName = "wan-outage"
 
 // scenarios are all there are. One line each: its name, and where it is told.
-var scenarios = []scenario{}
+var scenarios = []scenario{
+	{"c2-literal", "new_destination", []string{"beacon", "new_service"}, planBeaconLiteral},
+	{"c2-name", "new_destination", []string{"beacon", "firmware_drift", "dga"}, planBeaconName},
+	{"service-wan", "new_service", []string{"new_destination", "default_credentials", "auth_failures", "beacon"}, planServiceWAN},
+	{"service-lan", "new_service", []string{"lateral_movement", "auth_failures"}, planServiceLAN},
+	{"dga-burst", "dns_spike", []string{"dga", "dns_tunnel"}, planDGA},
+	{"tunnel-iot", "dns_tunnel", []string{"dns_spike", "new_destination"}, planTunnelIoT},
+	{"tunnel-laptop", "dns_tunnel", []string{"dns_spike", "new_destination"}, planTunnelLaptop},
+	{"tls-downgrade", "protocol_downgrade", nil, planDowngrade},
+	{"http-downgrade", "protocol_downgrade", []string{"new_service"}, planCleartext},
+	{"cert-selfsigned", "certificate_failure", nil, planSelfSigned},
+	{"cert-expired", "certificate_failure", nil, planExpired},
+
+	{outageName, "", nil, planOutage},
+	{"firmware-update", "", nil, planFirmware},
+	{"cdn-rotation", "", nil, planRotation},
+	{"cert-renewal", "", nil, planRenewal},
+	{"new-phone", "", nil, planNewPhone},
+	{"visitor-laptop", "", nil, planVisitor},
+	{"busy-browsing", "", nil, planBrowsing},
+	{"tv-new-cdn", "", nil, planTVFarm},
+	{"ntp-rotation", "", nil, planPool},
+	{"captive-portal", "", nil, planCaptive},
+	{"older-tls-host", "", nil, planOlderHost},
+	{"ad-burst", "", nil, planAds},
+	{"driver-site", "", nil, planDriver},
+	{"photo-backup", "", nil, planBackup},
+}

@@ -12,6 +12,7 @@ func (w *world) addTV() {
 		p.clock(now, poolNames[1:3], 12*time.Hour)
 		p.keep(now.add(time.Second), &uplink{host: tvCloud, port: 443, every: 6 * time.Minute, up: 110, down: 70, life: 23 * time.Hour})
 		p.poll(now.add(time.Minute), tvStore, 11*time.Hour, 20, 800, 30_000)
+		p.poll(now.add(2*time.Minute), tvLogs, 9*time.Hour, 10, 2_200, 300)
 		p.offering(now, service{"_googlecast._tcp", "Vista-OLED55", 8009, []string{"md=Vista OLED 55", "fn=Living room", "ve=05", "ca=4101"}})
 		p.notify(now, "7a3c1f20-55de-4b1e-9d7a-"+string(hexDigits(d.mac)))
 		films.evening(at(now.time().Truncate(24 * time.Hour)))
