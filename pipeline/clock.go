@@ -13,11 +13,14 @@ const (
 	maxDisorder = int64(time.Second)
 	// maxSilence is how far ahead a packet may be without a second look.
 	maxSilence = int64(time.Hour)
-	// maxLonely is how far ahead the last packet of an input may be: nothing
-	// follows that could confirm it.
+	// maxLonely is how far ahead a packet may be that no other follows to
+	// confirm it, because the input ends or nothing more has arrived yet.
 	maxLonely = int64(24 * time.Hour)
 	// witnesses is how many of the following packets are asked about a jump.
 	witnesses = 8
+	// insistence is how many packets without witnesses must agree on a time
+	// before they are believed.
+	insistence = 4
 )
 
 // Clock turns recorded timestamps into a time that never goes back. A packet
@@ -27,6 +30,8 @@ type Clock struct {
 	now      int64
 	offset   int64 // added to recorded times since the clock was last set back
 	started  bool
+	claimed  int64  // time of the latest packet that was not believed for want of witnesses
+	claims   int    // such packets in a row that agree
 	Repaired uint64 // packets whose time was replaced
 	Steps    uint64 // times that the recording clock was set
 }
@@ -34,26 +39,29 @@ type Clock struct {
 // Now is the time of the latest packet in nanoseconds since the Unix epoch.
 func (c *Clock) Now() int64 { return c.now }
 
-// Stamp appends the times of packets to dst. last says that no packets follow.
-func (c *Clock) Stamp(dst []int64, packets []capture.Packet, last bool) []int64 {
+// Stamp appends the times of packets to dst.
+func (c *Clock) Stamp(dst []int64, packets []capture.Packet) []int64 {
 	for i := range packets {
-		dst = append(dst, c.stamp(packets[i:], last))
+		dst = append(dst, c.stamp(packets[i:]))
 	}
 	return dst
 }
 
-func (c *Clock) stamp(ps []capture.Packet, last bool) int64 {
+func (c *Clock) stamp(ps []capture.Packet) int64 {
 	if !c.started {
 		c.started = true
 		c.now = first(ps)
 	}
 	t := ps[0].Time + c.offset
+	if c.claims >= insistence {
+		c.claims = 0
+	}
 	switch {
 	case t >= c.now && t-c.now <= maxSilence:
 		c.now = t
 	case t < c.now && c.now-t <= maxDisorder:
 		// Disorder: the order in which packets were recorded stands.
-	case !c.confirmed(t, ps[1:], last):
+	case !c.confirmed(t, ps[1:]):
 		c.Repaired++
 	case t > c.now:
 		c.now = t
@@ -66,10 +74,18 @@ func (c *Clock) stamp(ps []capture.Packet, last bool) int64 {
 
 // confirmed reports whether more of the following packets are nearer to t than
 // to the present time.
-func (c *Clock) confirmed(t int64, following []capture.Packet, last bool) bool {
+func (c *Clock) confirmed(t int64, following []capture.Packet) bool {
 	following = following[:min(len(following), witnesses)]
 	if len(following) == 0 {
-		return t > c.now && (!last || t-c.now <= maxLonely)
+		if t > c.now && t-c.now <= maxLonely {
+			return true
+		}
+		if c.claims == 0 || distance(t, c.claimed) > uint64(maxSilence) {
+			c.claims = 0
+		}
+		c.claimed = t
+		c.claims++
+		return c.claims >= insistence
 	}
 	votes := 0
 	for i := range following {
@@ -91,7 +107,7 @@ func first(ps []capture.Packet) int64 {
 	for i := range ps {
 		n := 0
 		for j := range ps {
-			if distance(ps[i].Time, ps[j].Time) <= maxLonely {
+			if distance(ps[i].Time, ps[j].Time) <= uint64(maxLonely) {
 				n++
 			}
 		}

@@ -102,7 +102,7 @@ func (f *flows) read(ctx context.Context, src capture.Source, inputs []chan *rou
 		err := src.Read(&r.batch)
 		r.last = err != nil
 		packets := r.batch.Packets
-		r.times = f.clock.Stamp(r.times[:0], packets, r.last)
+		r.times = f.clock.Stamp(r.times[:0], packets)
 		r.now, r.first = f.clock.Now(), seq
 		seq += uint64(len(packets))
 		r.shard = r.shard[:0]
