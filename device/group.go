@@ -9,16 +9,20 @@ import (
 
 // regroup suggests the group of like devices: those of the same vendor whose
 // DHCP client asks for the same options in the same order and whose own names
-// differ in nothing but numbers. The group reads
+// differ in nothing but what counts units. The group reads
 //
 //	vendor/dhcp/pattern
 //
 // where dhcp is 8 hex digits of a hash over option 55 and the vendor class,
 // and pattern is the model or the name that the device gives itself, without
-// digits and without its MAC address in hex. What is not known is "-". A
-// vendor alone is no group (it makes plugs and cameras), and neither is a DHCP
-// client alone: at least two of the three must be known. The name set by the
-// owner or the DHCP server has no part in it: it tells like devices apart.
+// its MAC address and serial numbers. What is not known is "-". A vendor alone
+// is no group (it makes plugs and cameras), and neither is a DHCP client
+// alone: at least two of the three must be known. The name set by the owner or
+// the DHCP server has no part in it: it tells like devices apart.
+//
+// It is a suggestion: products of different makers that left the names of one
+// chip's software kit as they were end up together, and the owner has the last
+// word.
 func (v *Inventory) regroup(d *Device) {
 	d.Group = ""
 	if d.carrier() {
@@ -61,7 +65,7 @@ func (d *Device) pattern() string {
 			if h.Source != source {
 				continue
 			}
-			if p := slug(withoutDigits(withoutMAC(h.Name, d.MAC))); p != "" {
+			if p := slug(withoutUnit(withoutMAC(h.Name, d.MAC))); p != "" {
 				return p
 			}
 		}
@@ -86,6 +90,51 @@ func withoutMAC(name string, mac MAC) string {
 		}
 	}
 	return name
+}
+
+// Numbers that count units, as opposed to models, in a device's name. Model
+// numbers in the captures at hand have three digits or a letter at the end
+// (DCS-935L, DCH-S220, HS100, PGH200): taking all digits away would make one
+// group of a siren and a water sensor.
+const (
+	serialDigits = 5 // a run of so many digits is a serial number
+	serialHex    = 8 // or of so many hex digits
+	unitDigits   = 2 // so many digits at the end of a word count units
+)
+
+// withoutUnit removes from a name what tells one unit from the next: words of
+// digits only ("blink-cam-01"), serial numbers, and one or two digits at the
+// end of a word of three letters or more ("camera2").
+func withoutUnit(name string) string {
+	var b strings.Builder
+	for word := range strings.FieldsFuncSeq(name, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
+		stem := strings.TrimRightFunc(word, unicode.IsDigit)
+		digits := len(word) - len(stem)
+		switch {
+		case digits >= serialDigits, digits > 0 && digits <= unitDigits && len(stem) >= 3:
+			word = stem
+		case stem == "", len(word) >= serialHex && isHex(word):
+			continue
+		}
+		b.WriteString(word)
+		b.WriteByte(' ')
+	}
+	return b.String()
+}
+
+// isHex reports whether a word is a number in hex rather than a word that
+// happens to be spelt with a to f.
+func isHex(word string) bool {
+	digit := false
+	for _, r := range word {
+		switch {
+		case r >= '0' && r <= '9':
+			digit = true
+		case (r < 'a' || r > 'f') && (r < 'A' || r > 'F'):
+			return false
+		}
+	}
+	return digit
 }
 
 func withoutDigits(s string) string {

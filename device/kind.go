@@ -75,20 +75,20 @@ var typeOfService = []struct {
 }
 
 // typeOfWord maps words of host names and models. A word matches as a whole
-// or, if it ends in "*", as a beginning. Earlier rows win.
+// or, with a "*", as a beginning or an ending. Earlier rows win.
 var typeOfWord = []struct {
 	word string
 	typ  Type
 }{
-	{"doorbell*", Camera}, {"webcam*", Camera}, {"ipcam*", Camera}, {"ipcamera*", Camera}, {"camera*", Camera}, {"cam", Camera}, {"iotcam*", Camera},
+	{"doorbell*", Camera}, {"webcam*", Camera}, {"ipcam*", Camera}, {"ipcamera*", Camera}, {"camera*", Camera}, {"*cam", Camera}, {"iotcam*", Camera},
 	{"dcs", Camera}, {"nvr", Camera}, {"dvr", Camera}, {"reolink*", Camera}, {"wyzecam*", Camera}, {"blink", Camera},
 	{"thermostat*", Thermostat}, {"ecobee*", Thermostat}, {"tado*", Thermostat},
 	{"chromecast*", TV}, {"roku*", TV}, {"appletv*", TV}, {"firetv*", TV}, {"bravia*", TV}, {"tv", TV}, {"smarttv*", TV}, {"webostv*", TV}, {"lgwebostv*", TV},
 	{"homepod*", Speaker}, {"echo", Speaker}, {"sonos*", Speaker}, {"speaker*", Speaker}, {"soundbar*", Speaker}, {"soundtouch*", Speaker},
 	{"plc", PLC}, {"s7", PLC}, {"simatic*", PLC}, {"et200*", PLC}, {"controllogix*", PLC}, {"compactlogix*", PLC}, {"micrologix*", PLC}, {"modicon*", PLC},
 	{"plug*", Plug}, {"smartplug*", Plug}, {"outlet*", Plug}, {"hs100", Plug}, {"hs110", Plug}, {"hs103", Plug}, {"hs105", Plug}, {"kp115", Plug}, {"dsp", Plug}, {"wemo*", Plug}, {"switch", Plug},
-	{"lock", Lock}, {"lockly*", Lock}, {"smartlock*", Lock},
 	{"hub*", Hub}, {"bridge*", Hub}, {"smartthings*", Hub}, {"dch", Hub},
+	{"lock", Lock}, {"lockly*", Lock}, {"smartlock*", Lock}, {"doorlock*", Lock},
 	{"bulb*", Light}, {"lamp*", Light}, {"light*", Light}, {"hue", Light}, {"lifx*", Light}, {"wled*", Light},
 	{"sensor*", Sensor}, {"weather*", Sensor}, {"meter*", Sensor},
 	{"printer*", Printer}, {"laserjet*", Printer}, {"officejet*", Printer}, {"deskjet*", Printer}, {"envy", Printer}, {"npi*", Printer}, {"brn*", Printer}, {"brw*", Printer}, {"epson*", Printer},
@@ -203,9 +203,10 @@ func typeFromWords(name string) (Type, string) {
 	}
 	words := splitWords(name)
 	for _, row := range typeOfWord {
-		stem, prefix := strings.CutSuffix(row.word, "*")
+		beginning, isBeginning := strings.CutSuffix(row.word, "*")
+		ending, isEnding := strings.CutPrefix(row.word, "*")
 		for _, w := range words {
-			if w == stem || prefix && strings.HasPrefix(w, stem) {
+			if w == row.word || isBeginning && strings.HasPrefix(w, beginning) || isEnding && strings.HasSuffix(w, ending) {
 				return row.typ, w
 			}
 		}

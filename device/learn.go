@@ -23,6 +23,9 @@ const (
 // observeFrame learns from link-layer messages.
 func (v *Inventory) observeFrame(ev *flow.Event, now time.Time, ns int64) Ends {
 	var ends Ends
+	if ev.Record.Tunnel {
+		return ends // some other segment's
+	}
 	for _, m := range ev.Messages {
 		if arp, ok := m.(*wire.ARP); ok {
 			ends = v.learnARP(arp, ev.Record.VLAN, now, ns)

@@ -37,11 +37,11 @@ func Sanitize(s string) string {
 	var b strings.Builder
 	n, space := 0, false
 	for _, r := range s {
-		if r == unicode.ReplacementChar || !unicode.IsGraphic(r) {
-			continue
-		}
 		if unicode.IsSpace(r) {
 			space = n > 0
+			continue
+		}
+		if r == unicode.ReplacementChar || !unicode.IsGraphic(r) {
 			continue
 		}
 		if space {

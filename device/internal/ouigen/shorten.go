@@ -101,6 +101,8 @@ var brands = map[string]string{
 	"cadmus computer systems":      "VirtualBox",
 	"hilscher":                     "Hilscher",
 	"gainspan":                     "GainSpan",
+	"3com":                         "3Com",
+	"hi-flying":                    "Hi-Flying",
 	"high-flying":                  "High-Flying",
 	"shanghai high-flying":         "High-Flying",
 	"eq-3":                         "eQ-3",
