@@ -74,6 +74,7 @@ type Frame struct {
 // comes 40 ms later), never into its past.
 type tape struct {
 	pending []laid
+	played  instant // everything before this has been given out
 	order   uint64
 	chunk   []byte
 }
@@ -108,6 +109,7 @@ func (t *tape) play(end instant, fn func(Frame) error) error {
 		}
 		return cmp.Compare(a.order, b.order)
 	})
+	t.played = end
 	n := 0
 	for ; n < len(t.pending) && t.pending[n].when < end; n++ {
 		f := &t.pending[n]

@@ -68,7 +68,17 @@ func (c *cable) put(when instant, stack ...gopacket.SerializableLayer) {
 		return
 	}
 	data := c.buf.Bytes()
-	c.tape.lay(when, data, len(data))
+	c.lay(when, data, len(data))
+}
+
+// lay puts a frame on the tape. One that comes too late to be in order is a bug
+// in a program, reported by the run.
+func (c *cable) lay(when instant, data []byte, length int) {
+	if when < c.tape.played {
+		c.check(fmt.Errorf("frame at %s laid after %s was played", when.time().Format(time.RFC3339Nano), c.tape.played.time().Format(time.RFC3339Nano)))
+		return
+	}
+	c.tape.lay(when, data, length)
 }
 
 func (c *cable) link(from, to *peer) {
@@ -128,7 +138,7 @@ func (c *cable) segment(when instant, from, to *peer, sport, dport uint16, s seg
 	missing := s.virtual - len(s.payload)
 	setIPv4Length(data[14:], int(c.ip4.Length)+missing)
 	length := len(data) + missing
-	c.tape.lay(when, data[:min(len(data), snap)], length)
+	c.lay(when, data[:min(len(data), snap)], length)
 }
 
 // setIPv4Length changes the total length of an IPv4 header without options and
@@ -171,7 +181,7 @@ func (c *cable) clippedDatagram(when instant, from, to *peer, sport, dport uint1
 	setIPv4Length(data[14:], int(c.ip4.Length)+missing)
 	binary.BigEndian.PutUint16(data[38:], uint16(8+n))
 	length := len(data) + missing
-	c.tape.lay(when, data[:min(len(data), snap)], length)
+	c.lay(when, data[:min(len(data), snap)], length)
 }
 
 // echo captures an ICMP message with an identifier and a sequence number.

@@ -45,23 +45,28 @@ func (h *Home) writePcap(w io.Writer, hour func(done int)) (int64, error) {
 			Timestamp: f.Time, CaptureLength: len(f.Data), Length: f.Length,
 		}, f.Data)
 	}, hour)
-	if err != nil {
-		return count.n, err
+	if err == nil {
+		err = buf.Flush()
 	}
-	if err := buf.Flush(); err != nil {
-		return count.n, fmt.Errorf("write pcap: %w", err)
+	if count.err != nil { // pcapgo does not wrap what the writer said
+		return count.n, fmt.Errorf("write pcap: %w", count.err)
 	}
-	return count.n, nil
+	return count.n, err
 }
 
+// counter counts what is written and keeps the first error.
 type counter struct {
-	w io.Writer
-	n int64
+	w   io.Writer
+	n   int64
+	err error
 }
 
 func (c *counter) Write(b []byte) (int, error) {
 	n, err := c.w.Write(b)
 	c.n += int64(n)
+	if c.err == nil {
+		c.err = err
+	}
 	return n, err
 }
 

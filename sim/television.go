@@ -70,6 +70,7 @@ func (p *program) film(now, until instant) {
 const segmentGap = time.Minute
 
 func (p *program) segments(now, until instant, ch *channel) {
+	ch.t = max(ch.t, now)
 	if now >= until || ch.dead {
 		ch.finish(client)
 		return
