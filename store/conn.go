@@ -73,6 +73,11 @@ func harden(db *sqlite3.Conn, busy time.Duration) error {
 	if _, err := db.Config(sqlite3.DBCONFIG_DEFENSIVE, true); err != nil {
 		return err
 	}
+	// Whoever closes the last connection folds the log back and deletes it:
+	// not a reader, and nobody who has just found the database damaged.
+	if _, err := db.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true); err != nil {
+		return err
+	}
 	return db.Exec(`
 		PRAGMA trusted_schema = OFF;
 		PRAGMA cell_size_check = ON;

@@ -27,11 +27,7 @@ func quickCheck(db *sqlite3.Conn) error {
 // setAside renames a damaged database and its log, so that somebody can try
 // to recover from them, and logs where they are.
 func setAside(ctx context.Context, c *conn, why error, opts Options) error {
-	err := c.do(ctx, func(db *sqlite3.Conn) error {
-		// Folding the log into a damaged database would make matters worse.
-		_, err := db.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true)
-		return errors.Join(err, c.hangUp())
-	})
+	err := c.do(ctx, func(*sqlite3.Conn) error { return c.hangUp() })
 	if err != nil && !errors.Is(err, ErrDamaged) {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -84,6 +85,7 @@ func notFound(what, given string) error {
 // reported about the file at path, and what can be done about it.
 func translate(ctx context.Context, path string, err error) error {
 	dir := filepath.Dir(path)
+	err = withCause(dir, err)
 	var done *explained
 	switch {
 	case err == nil:
@@ -105,4 +107,28 @@ func translate(ctx context.Context, path string, err error) error {
 	default:
 		return fmt.Errorf("%s: %w", path, err)
 	}
+}
+
+// withCause adds why a write has failed. The library loses what the system has
+// said (its test for ENOSPC misses the *fs.PathError around it), so ask again:
+// a log that could not grow leaves no room for a probe either.
+func withCause(dir string, err error) error {
+	lost := errors.Is(err, sqlite3.IOERR_WRITE) || errors.Is(err, sqlite3.IOERR_SHMSIZE) || errors.Is(err, sqlite3.IOERR_TRUNCATE)
+	if !lost {
+		return err
+	}
+	if cause := probe(dir); cause != nil {
+		return fmt.Errorf("%w: %w", err, cause)
+	}
+	return err
+}
+
+// probe tries to write a little into a directory.
+func probe(dir string) error {
+	f, err := os.CreateTemp(dir, ".gatehouse-probe-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(make([]byte, 16*pageSize))
+	return errors.Join(err, f.Close(), os.Remove(f.Name()))
 }

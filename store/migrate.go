@@ -72,6 +72,9 @@ func inspect(db *sqlite3.Conn, path string) (version int, err error) {
 	if application != applicationID && (objects > 0 || version != 0 || application != 0) {
 		return 0, explain(path+" is a database of another program: choose another --state directory", ErrForeign)
 	}
+	if version < 0 {
+		return 0, fmt.Errorf("%w: schema version %d", sqlite3.CORRUPT, version)
+	}
 	return version, nil
 }
 

@@ -84,7 +84,11 @@ func (s *Store) prepare(ctx context.Context, path string, opts Options, known []
 		if err := quickCheck(db); err != nil {
 			return err
 		}
-		return migrate(ctx, db, path, opts, known)
+		if err := migrate(ctx, db, path, opts, known); err != nil {
+			return err
+		}
+		_, err := db.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, false)
+		return err
 	})
 }
 
