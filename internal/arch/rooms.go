@@ -16,6 +16,7 @@ func rooms() map[string][]string {
 		"wire":     {},
 		"capture":  {"ebpf"},
 		"flow":     {"capture", "wire"},
+		"eve":      {"flow", "wire"},
 		"device":   {"flow", "wire"},
 		"baseline": {"flow", "device"},
 		"detect":   {"flow", "wire", "device", "baseline"},

@@ -1,0 +1,186 @@
+package eve
+
+import (
+	"strconv"
+
+	"gatehouse/flow"
+	"gatehouse/wire"
+)
+
+// dnsBody is Suricata's dns object, version 2.
+type dnsBody struct {
+	Version     int        `json:"version"`
+	Type        string     `json:"type"` // query or answer
+	ID          uint16     `json:"id"`
+	Flags       string     `json:"flags,omitempty"` // hex
+	QR          bool       `json:"qr,omitempty"`
+	AA          bool       `json:"aa,omitempty"`
+	TC          bool       `json:"tc,omitempty"`
+	RD          bool       `json:"rd,omitempty"`
+	RA          bool       `json:"ra,omitempty"`
+	Z           bool       `json:"z,omitempty"`
+	Opcode      uint8      `json:"opcode"`
+	RRName      *string    `json:"rrname,omitempty"` // "" is the root
+	RRType      string     `json:"rrtype,omitempty"`
+	RCode       string     `json:"rcode,omitempty"`
+	Queries     []question `json:"queries,omitempty"`
+	Answers     []answer   `json:"answers,omitempty"`
+	Additionals []answer   `json:"additionals,omitempty"`
+	Grouped     *grouped   `json:"grouped,omitempty"`
+}
+
+type question struct {
+	RRName string `json:"rrname"`
+	RRType string `json:"rrtype"`
+}
+
+type answer struct {
+	RRName string `json:"rrname"`
+	RRType string `json:"rrtype"`
+	TTL    uint32 `json:"ttl"`
+	RData  string `json:"rdata,omitempty"`
+	SRV    *srv   `json:"srv,omitempty"`
+}
+
+type srv struct {
+	Port uint16 `json:"port"`
+	Name string `json:"name"`
+}
+
+// grouped is the data of the answers by type.
+type grouped struct {
+	A     []string `json:"A,omitempty"`
+	AAAA  []string `json:"AAAA,omitempty"`
+	CNAME []string `json:"CNAME,omitempty"`
+	DNAME []string `json:"DNAME,omitempty"`
+	MX    []string `json:"MX,omitempty"`
+	NS    []string `json:"NS,omitempty"`
+	PTR   []string `json:"PTR,omitempty"`
+	SRV   []srv    `json:"SRV,omitempty"`
+	TXT   []string `json:"TXT,omitempty"`
+}
+
+// dns writes a query as one line per question, which is one line but for mDNS,
+// and an answer as one line.
+func (w *Writer) dns(ev *flow.Event, m *wire.DNS) error {
+	body := dnsBody{
+		Version:     2,
+		Type:        "query",
+		ID:          m.ID,
+		Opcode:      m.Opcode,
+		Answers:     answers(m.Answers),
+		Additionals: answers(m.Additional),
+	}
+	if m.Response {
+		body.Type = "answer"
+		body.Flags = strconv.FormatUint(uint64(m.Flags), 16)
+		body.QR = true
+		body.AA = m.Flags&0x0400 != 0
+		body.TC = m.Flags&0x0200 != 0
+		body.RD = m.Flags&0x0100 != 0
+		body.RA = m.Flags&0x0080 != 0
+		body.Z = m.Flags&0x0040 != 0
+		body.RCode = rcodeName(m.RCode)
+		body.Grouped = group(body.Answers)
+		if len(m.Questions) > 1 {
+			body.Queries = questions(m.Questions)
+		}
+	}
+	w.begin(m.Proto, m.Proto, &ev.Record, ev.Time)
+	w.line.DNS = &body
+	if len(m.Questions) == 0 {
+		return w.put()
+	}
+	for i := range m.Questions {
+		body.RRName, body.RRType = &m.Questions[i].Name, rrtypeName(m.Questions[i].Type)
+		if err := w.put(); err != nil || m.Response {
+			return err
+		}
+		// The other records of a query (known answers, what a probe claims)
+		// need no repetition.
+		body.Answers, body.Additionals = nil, nil
+	}
+	return nil
+}
+
+func questions(list []wire.DNSQuestion) []question {
+	out := make([]question, len(list))
+	for i := range list {
+		out[i] = question{list[i].Name, rrtypeName(list[i].Type)}
+	}
+	return out
+}
+
+// answers renders records. Each string of a TXT record is an entry of its own,
+// as in Suricata: their borders carry meaning.
+func answers(list []wire.DNSRecord) []answer {
+	if len(list) == 0 {
+		return nil
+	}
+	out := make([]answer, 0, len(list))
+	for i := range list {
+		r := &list[i]
+		a := answer{RRName: r.Name, RRType: rrtypeName(r.Type), TTL: r.TTL}
+		switch {
+		case len(r.Text) > 0:
+			for _, s := range r.Text {
+				a.RData = s
+				out = append(out, a)
+			}
+			continue
+		case r.Addr.IsValid():
+			a.RData = r.Addr.String()
+		case r.Type == typeSRV && (r.Target != "" || r.Port != 0):
+			a.SRV = &srv{Port: r.Port, Name: r.Target}
+		default:
+			a.RData = r.Target
+		}
+		out = append(out, a)
+	}
+	return out
+}
+
+// group sorts the data of answers by type; nil if there is none.
+func group(list []answer) *grouped {
+	var g grouped
+	some := false
+	for i := range list {
+		a := &list[i]
+		if a.SRV != nil {
+			g.SRV = append(g.SRV, *a.SRV)
+			some = true
+			continue
+		}
+		if into := g.of(a.RRType); into != nil && a.RData != "" {
+			*into = append(*into, a.RData)
+			some = true
+		}
+	}
+	if !some {
+		return nil
+	}
+	return &g
+}
+
+func (g *grouped) of(rrtype string) *[]string {
+	switch rrtype {
+	case "A":
+		return &g.A
+	case "AAAA":
+		return &g.AAAA
+	case "CNAME":
+		return &g.CNAME
+	case "DNAME":
+		return &g.DNAME
+	case "MX":
+		return &g.MX
+	case "NS":
+		return &g.NS
+	case "PTR":
+		return &g.PTR
+	case "TXT":
+		return &g.TXT
+	default:
+		return nil
+	}
+}

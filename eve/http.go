@@ -1,0 +1,93 @@
+package eve
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"gatehouse/flow"
+	"gatehouse/wire"
+)
+
+// httpBody is Suricata's http object: one transaction. The names of the last
+// three are those of its custom fields.
+type httpBody struct {
+	Hostname    string `json:"hostname,omitempty"`
+	Port        uint16 `json:"http_port,omitempty"`
+	URL         string `json:"url,omitempty"`
+	UserAgent   string `json:"http_user_agent,omitempty"`
+	ContentType string `json:"http_content_type,omitempty"`
+	Method      string `json:"http_method,omitempty"`
+	Protocol    string `json:"protocol,omitempty"`
+	Status      int    `json:"status,omitempty"`
+	Redirect    string `json:"redirect,omitempty"`
+	Length      *int64 `json:"length,omitempty"` // bytes
+
+	Server          string `json:"server,omitempty"`
+	Authorization   string `json:"authorization,omitempty"`
+	WWWAuthenticate string `json:"www_authenticate,omitempty"`
+}
+
+// request holds a request until its response comes.
+func (w *Writer) request(ev *flow.Event, m *wire.HTTPRequest) error {
+	return w.hold(ev, func(c *conversation) {
+		c.requests = append(c.requests, request{head: m, at: ev.Time})
+	})
+}
+
+// response writes a transaction: HTTP/1 answers in the order of the requests
+// (RFC 9112 section 9.3.2). A response without a request, as when the capture
+// began in between, is a line of its own.
+func (w *Writer) response(ev *flow.Event, m *wire.HTTPResponse) error {
+	if m.Status/100 == 1 && m.Status != http.StatusSwitchingProtocols {
+		return nil // "100 Continue" and the like: the response is still to come
+	}
+	c := w.held.find(ev.Record.ID)
+	if c == nil || len(c.requests) == 0 {
+		return w.transaction(&ev.Record, nil, m, ev.Time)
+	}
+	q, before := c.requests[0], c.size()
+	c.requests = slices.Delete(c.requests, 0, 1)
+	w.held.settle(c, before)
+	return w.transaction(&ev.Record, &q, m, ev.Time)
+}
+
+// transaction writes a request, a response or both.
+func (w *Writer) transaction(r *flow.Record, q *request, m *wire.HTTPResponse, at int64) error {
+	var body httpBody
+	if q != nil {
+		body.Hostname, body.Port = splitHost(q.head.Host)
+		body.URL, body.Method, body.Protocol = q.head.Target, q.head.Method, q.head.Version
+		body.UserAgent, body.Authorization = q.head.UserAgent, q.head.AuthScheme
+	}
+	if m != nil {
+		if body.Protocol == "" {
+			body.Protocol = m.Version
+		}
+		body.Status, body.Redirect, body.Server = m.Status, m.Location, m.Server
+		body.WWWAuthenticate = m.AuthScheme
+		body.ContentType, _, _ = strings.Cut(m.ContentType, ";")
+		if m.Length >= 0 {
+			body.Length = &m.Length
+		}
+	}
+	w.begin("http", "http", r, at)
+	w.line.HTTP = &body
+	return w.put()
+}
+
+// splitHost takes a port off a Host field; 0 if it has none. Anything but
+// name:number or [address]:number is left as it was sent.
+func splitHost(host string) (name string, port uint16) {
+	i := strings.LastIndexByte(host, ':')
+	if i <= 0 {
+		return host, 0
+	}
+	name = host[:i]
+	n, err := strconv.ParseUint(host[i+1:], 10, 16)
+	if err != nil || n == 0 || strings.Contains(name, ":") && !strings.HasSuffix(name, "]") {
+		return host, 0
+	}
+	return name, uint16(n)
+}

@@ -1,0 +1,208 @@
+package eve
+
+import (
+	"crypto/sha1"
+	"slices"
+	"strings"
+	"time"
+
+	"gatehouse/flow"
+	"gatehouse/wire"
+)
+
+// tlsBody is Suricata's tls object: one handshake.
+type tlsBody struct {
+	certificate
+	SessionResumed bool         `json:"session_resumed,omitempty"`
+	SNI            string       `json:"sni,omitempty"`
+	Version        string       `json:"version,omitempty"` // negotiated
+	Cipher         string       `json:"cipher,omitempty"`
+	ClientALPNs    []string     `json:"client_alpns,omitempty"`
+	ServerALPNs    []string     `json:"server_alpns,omitempty"`
+	JA3            *ja3         `json:"ja3,omitempty"`
+	JA4            string       `json:"ja4,omitempty"`
+	Client         *certificate `json:"client,omitempty"`
+	Alert          *tlsAlert    `json:"alert,omitempty"`
+
+	retry bool // the server asked for a second ClientHello
+}
+
+// certificate describes the leaf of a chain.
+type certificate struct {
+	Subject     string `json:"subject,omitempty"`
+	IssuerDN    string `json:"issuerdn,omitempty"`
+	Serial      string `json:"serial,omitempty"`
+	Fingerprint string `json:"fingerprint,omitempty"` // SHA-1
+	NotBefore   string `json:"notbefore,omitempty"`
+	NotAfter    string `json:"notafter,omitempty"`
+}
+
+type ja3 struct {
+	Hash string `json:"hash"`
+}
+
+type tlsAlert struct {
+	From        string `json:"from"`  // client or server
+	Level       string `json:"level"` // warning or fatal
+	Description string `json:"description"`
+}
+
+const tls13 = 0x0304
+
+// clientHello begins a handshake. The second hello after a HelloRetryRequest
+// belongs to the first; any other one begins a handshake of its own.
+func (w *Writer) clientHello(ev *flow.Event, m *wire.ClientHello) error {
+	if c := w.held.find(ev.Record.ID); c != nil && c.handshake != nil {
+		if c.handshake.retry {
+			return nil
+		}
+		if err := w.finish(ev); err != nil {
+			return err
+		}
+	}
+	return w.handshake(ev, func(t *tlsBody) {
+		t.Version = undetermined
+		t.SNI, t.ClientALPNs, t.JA4 = m.SNI, m.ALPN, m.JA4
+		if m.JA3 != "" {
+			t.JA3 = &ja3{m.JA3}
+		}
+	})
+}
+
+// serverHello ends the handshake of TLS 1.3, whose certificates are encrypted,
+// and of a resumed session, which has none.
+func (w *Writer) serverHello(ev *flow.Event, m *wire.ServerHello) error {
+	if err := w.handshake(ev, func(t *tlsBody) {
+		t.retry = m.Retry
+		t.Version = versionName(m.Version)
+		t.Cipher = wire.CipherName(m.Cipher)
+		t.SessionResumed = m.Resumed
+		if m.ALPN != "" {
+			t.ServerALPNs = []string{m.ALPN}
+		}
+	}); err != nil {
+		return err
+	}
+	if !m.Retry && (m.Resumed || m.Version >= tls13) {
+		return w.finish(ev)
+	}
+	return nil
+}
+
+// certificate ends the handshake up to TLS 1.2. The certificate of a client
+// comes after it, and gets a line of its own.
+func (w *Writer) certificate(ev *flow.Event, m *wire.Certificate) error {
+	leaf := describe(m)
+	if err := w.handshake(ev, func(t *tlsBody) {
+		if m.FromClient {
+			t.Client = &leaf
+		} else {
+			t.certificate = leaf
+		}
+	}); err != nil {
+		return err
+	}
+	return w.finish(ev)
+}
+
+// alert ends a handshake that failed. A warning is a note on one that goes on.
+// After the handshake an alert gets a line of its own: a client that refuses
+// the certificate says so there.
+func (w *Writer) alert(ev *flow.Event, m *wire.TLSAlert) error {
+	a := &tlsAlert{From: "client", Level: "warning", Description: alertName(m.Description)}
+	if m.From == wire.FromServer {
+		a.From = "server"
+	}
+	if m.Fatal {
+		a.Level = "fatal"
+	}
+	c := w.held.find(ev.Record.ID)
+	goesOn := !m.Fatal && c != nil && c.handshake != nil
+	if err := w.handshake(ev, func(t *tlsBody) { t.Alert = a }); err != nil || goesOn {
+		return err
+	}
+	return w.finish(ev)
+}
+
+// handshake lets change add to the handshake of a flow.
+func (w *Writer) handshake(ev *flow.Event, change func(*tlsBody)) error {
+	return w.hold(ev, func(c *conversation) {
+		if c.handshake == nil {
+			c.handshake = &tlsBody{}
+		}
+		change(c.handshake)
+		c.handshakeAt = ev.Time
+	})
+}
+
+// finish writes the handshake of a flow, if one is held.
+func (w *Writer) finish(ev *flow.Event) error {
+	c := w.held.find(ev.Record.ID)
+	if c == nil || c.handshake == nil {
+		return nil // the table was full, and this was the oldest
+	}
+	body, before := c.handshake, c.size()
+	c.handshake = nil
+	w.held.settle(c, before)
+	return w.tls(&ev.Record, body, ev.Time)
+}
+
+func (w *Writer) tls(r *flow.Record, body *tlsBody, at int64) error {
+	w.begin("tls", "tls", r, at)
+	w.line.TLS = body
+	return w.put()
+}
+
+func describe(m *wire.Certificate) certificate {
+	c := certificate{
+		Subject:   certificateOrder(m.Subject),
+		IssuerDN:  certificateOrder(m.Issuer),
+		Serial:    serial(m.Serial),
+		NotBefore: validity(m.NotBefore),
+		NotAfter:  validity(m.NotAfter),
+	}
+	if len(m.Raw) > 0 {
+		sum := sha1.Sum(m.Raw[0]) // what Suricata's rules and lists use as a name; it protects nothing
+		c.Fingerprint = colonHex(sum[:])
+	}
+	return c
+}
+
+// certificateOrder turns a distinguished name from the order of RFC 2253 into
+// that of the certificate, which Suricata writes: "C=US, O=Example, CN=a".
+func certificateOrder(dn string) string {
+	var parts []string
+	start := 0
+	for i := 0; i < len(dn); i++ {
+		switch dn[i] {
+		case '\\':
+			i++ // an escaped comma does not separate
+		case ',':
+			parts = append(parts, dn[start:i])
+			start = i + 1
+		}
+	}
+	parts = append(parts, dn[start:])
+	slices.Reverse(parts)
+	return strings.Join(parts, ", ")
+}
+
+// serial turns "0c0099" into "0C:00:99".
+func serial(hexes string) string {
+	var b strings.Builder
+	for i := 0; i+2 <= len(hexes); i += 2 {
+		if i > 0 {
+			b.WriteByte(':')
+		}
+		b.WriteString(strings.ToUpper(hexes[i : i+2]))
+	}
+	return b.String()
+}
+
+// validity renders an end of a certificate's life, in UTC without a zone.
+func validity(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02T15:04:05")
+}
