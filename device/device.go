@@ -144,6 +144,7 @@ type Device struct {
 
 	provisional bool  // a guess on a link where nothing is local by address
 	established bool  // seen over a span of establishAfter
+	gone        bool  // removed from the inventory
 	last        int64 // LastSeen, ns
 	prev, next  *Device
 }

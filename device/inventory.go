@@ -111,6 +111,13 @@ func (v *Inventory) Observe(ev *flow.Event) Ends {
 	if len(ev.Messages) > 0 && v.learn(ev, ends, now, ns) {
 		ends = v.ends(&ev.Record, now, ns)
 	}
+	// In a full table telling one end may have cost the other its place.
+	if ends.Client != nil && ends.Client.gone {
+		ends.Client = nil
+	}
+	if ends.Server != nil && ends.Server.gone {
+		ends.Server = nil
+	}
 	if ev.Kind == flow.End {
 		count(ends.Client, ends.Server, &ev.Record)
 	}

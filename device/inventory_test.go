@@ -150,6 +150,15 @@ func TestWhoIsADevice(t *testing.T) {
 			h.flow(end{"203.0.113.10", camMAC}, wan("52.70.158.224", gwMAC))
 		}, []string{camID}, []string{}},
 
+		{"scans of public hosts that never answer", Config{}, func(h *home) {
+			for i := range 10 {
+				h.flow(wan(fmt.Sprintf("8.8.8.%d", i), gwMAC), end{ip: fmt.Sprintf("203.0.113.%d", i)})
+			}
+			if s := h.Stats(); s.Created != 1 || s.Retracted != 1 {
+				h.t.Errorf("guessed more than once: %+v", s)
+			}
+		}, []string{}, []string{}},
+
 		{"a link without addresses", Config{}, func(h *home) {
 			h.flow(end{ip: "10.0.0.5"}, end{ip: "52.70.158.224"}, both)
 			h.flow(end{ip: "10.0.0.5"}, end{ip: "10.0.0.6"}, both)

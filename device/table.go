@@ -305,11 +305,15 @@ func (v *Inventory) remove(d *Device) {
 	default:
 		v.young.drop(d)
 	}
+	retracted := d.provisional // what it forwarded is the reason, and stays known
 	v.guess(d, false)
+	d.gone = true
 	delete(v.devices, d.ID)
 	if d.MAC != (MAC{}) {
 		delete(v.byMAC, d.MAC.key())
-		delete(v.sources, d.MAC.key())
+		if !retracted {
+			delete(v.sources, d.MAC.key())
+		}
 	}
 	if v.cfg.Removed != nil {
 		v.cfg.Removed(d)
