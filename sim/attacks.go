@@ -112,11 +112,11 @@ func planServiceWAN(b *booking) (Label, func(w *world), error) {
 		{"telnet", 23, (*program).telnetSession},
 	}
 	kind := pick(b.rnd, kinds)
-	to := []netip.Addr{b.attacker(), b.attacker(), b.attacker()}
+	to := b.attacker()
 	slot, err := b.slot(hubName, b.rnd.span(35*time.Minute, 2*time.Hour), 0, 23)
 	l := Label{
-		Title:  fmt.Sprintf("the hub opens %s sessions to servers on the internet", kind.name),
-		Device: hubName, Peer: to[0].String(), Start: slot.from.time(), End: slot.until.time(),
+		Title:  fmt.Sprintf("the hub opens %s sessions to a server on the internet", kind.name),
+		Device: hubName, Peer: to.String(), Start: slot.from.time(), End: slot.until.time(),
 	}
 	return l, func(w *world) {
 		p := w.program(w.devices[hubName], "backdoor", styleImplant)
@@ -125,7 +125,7 @@ func planServiceWAN(b *booking) (Label, func(w *world), error) {
 			if now.add(3*time.Minute) >= slot.until {
 				return
 			}
-			c := p.dial(now, w.inet.peer(to[p.rnd.n(len(to))], 42*time.Millisecond), kind.port)
+			c := p.dial(now, w.inet.peer(to, 42*time.Millisecond), kind.port)
 			kind.talk(p, c)
 			c.close(client)
 			p.after(now, p.rnd.span(4*time.Minute, 14*time.Minute), visit)

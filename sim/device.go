@@ -68,8 +68,9 @@ func (p *program) after(now instant, d time.Duration, do func(now instant)) {
 	p.w.agenda.book(now.add(d), do)
 }
 
-// port is an ephemeral port of Linux' default range.
-func (p *program) port() uint16 { return uint16(32768 + p.rnd.n(28232)) }
+// port is an ephemeral port from the range that Linux (32768 to 60999) and all
+// others (49152 to 65535, RFC 6335 section 6) share.
+func (p *program) port() uint16 { return uint16(p.rnd.between(49152, 60999)) }
 
 // neighbourLife is how long an ARP entry is trusted. Linux re-checks entries in
 // use after 15 to 45 s, most others after minutes; the longer figure keeps the

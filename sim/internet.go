@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 )
@@ -137,7 +138,9 @@ func (n *internet) addresses(s *site, now instant) []netip.Addr {
 	r := newStream(n.seed, fmt.Sprintf("addresses/%s/%d", s.host, epoch))
 	s.epoch, s.addrs = epoch, nil
 	for range s.count {
-		s.addrs = append(s.addrs, r.addrIn(pick(r, nets)))
+		if a := r.addrIn(pick(r, nets)); !slices.Contains(s.addrs, a) {
+			s.addrs = append(s.addrs, a)
+		}
 	}
 	return s.addrs
 }

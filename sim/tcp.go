@@ -12,6 +12,7 @@ type tcpStack struct {
 	window     uint16
 	options    func(now instant) []layers.TCPOption // of the SYN
 	timestamps bool                                 // RFC 7323 on every segment
+	plain      bool                                 // knows neither window scaling nor SACK
 }
 
 func opt(kind layers.TCPOptionKind, data ...byte) layers.TCPOption {
@@ -36,16 +37,16 @@ func tick(now instant) uint32 { return uint32(uint64(now) / uint64(time.Millisec
 var (
 	linuxStack = &tcpStack{64240, func(now instant) []layers.TCPOption {
 		return []layers.TCPOption{tcpMSS, tcpSACK, tcpTime(now, 0), tcpNop, opt(layers.TCPOptionKindWindowScale, 7)}
-	}, true}
+	}, true, false}
 	appleStack = &tcpStack{65535, func(now instant) []layers.TCPOption {
 		return []layers.TCPOption{tcpMSS, tcpNop, opt(layers.TCPOptionKindWindowScale, 6), tcpNop, tcpNop, tcpTime(now, 0), tcpSACK}
-	}, true}
+	}, true, false}
 	windowsStack = &tcpStack{64240, func(instant) []layers.TCPOption {
 		return []layers.TCPOption{tcpMSS, tcpNop, opt(layers.TCPOptionKindWindowScale, 8), tcpNop, tcpNop, tcpSACK}
-	}, false}
+	}, false, false}
 	lwipStack = &tcpStack{5744, func(instant) []layers.TCPOption {
 		return []layers.TCPOption{tcpMSS}
-	}, false}
+	}, false, true}
 )
 
 // mss is the payload that both ends put into one segment; with timestamps 12
@@ -104,15 +105,20 @@ func (c *conn) open() {
 	c.seq[client]++
 	c.pass(client)
 	answer := []layers.TCPOption{tcpMSS, tcpNop, tcpNop, tcpSACK, tcpNop, opt(layers.TCPOptionKindWindowScale, 7)}
-	if c.stack.timestamps {
+	switch { // a server answers only what was offered
+	case c.stack.timestamps:
 		answer = []layers.TCPOption{tcpMSS, tcpSACK, tcpTime(c.t, c.seen[client]), tcpNop, opt(layers.TCPOptionKindWindowScale, 7)}
+	case c.stack.plain:
+		answer = []layers.TCPOption{tcpMSS}
 	}
 	c.seen[server] = tick(c.t)
 	c.net.segment(c.t, c.end[server], c.end[client], c.port[server], c.port[client],
 		segment{flags: syn | ack, seq: c.seq[server], ack: c.seq[client], window: c.win[server], options: answer})
 	c.seq[server]++
 	c.pass(server)
-	c.win = [2]uint16{502, 509}
+	if !c.stack.plain {
+		c.win = [2]uint16{502, 509} // scaled from here on
+	}
 	c.emit(client, c.t, segment{flags: ack})
 	c.turn = client
 }
@@ -189,11 +195,14 @@ func (c *conn) bulk(from, n int, record byte) {
 		return
 	}
 	c.begin(from)
+	if record != 0 && n%offload < 64 {
+		n += 64 // the last frame must hold a whole record
+	}
 	for n > 0 {
 		part := min(n, offload)
 		n -= part
 		head := c.rnd.bytes(min(part, 48))
-		if record != 0 && len(head) >= 5 {
+		if record != 0 {
 			head[0], head[1], head[2] = record, 3, 3
 			binary.BigEndian.PutUint16(head[3:], uint16(min(part-5, 1<<14+17)))
 		}
