@@ -269,11 +269,17 @@ func (h *Headers) tcp(s span) Reason {
 	return Accepted
 }
 
-// udp reads a UDP header (RFC 768).
+// udp reads a UDP header (RFC 768). Its ports suffice where the capture was
+// cut behind them.
 func (h *Headers) udp(s span) Reason {
-	const header = 8
-	if len(s.b) < header {
+	const header, needed = 8, 4
+	if len(s.b) < needed || s.n < header {
 		return TruncatedTransport
+	}
+	if len(s.b) < header {
+		h.ports(s.b)
+		h.payload(s, header)
+		return Accepted
 	}
 	length := int(binary.BigEndian.Uint16(s.b[4:]))
 	switch {

@@ -35,9 +35,7 @@ func (l *link) read(t capture.LinkType, s span) (span, Reason) {
 		return s, Accepted
 	case capture.LinkNull, capture.LinkLoop:
 		return l.loopback(s)
-	case capture.LinkPPP:
-		return l.ppp(s)
-	case capture.LinkPPPHDLC:
+	case capture.LinkPPP, capture.LinkPPPHDLC:
 		return l.pppOrCiscoHDLC(s)
 	case capture.LinkPPPoE:
 		return l.pppoe(s, maxTags)

@@ -68,7 +68,9 @@ func (l *link) bridgedPPP(s span, budget int) (span, Reason) {
 	return l.innerEthernet(s.skip(2), budget)
 }
 
-// pppOrCiscoHDLC reads LINKTYPE_PPP_HDLC, which also holds Cisco HDLC.
+// pppOrCiscoHDLC reads the PPP link types, which in practice also hold Cisco
+// HDLC. No PPP frame starts with its address bytes: as compressed protocol
+// numbers they are not assigned.
 func (l *link) pppOrCiscoHDLC(s span) (span, Reason) {
 	if len(s.b) > 0 && (s.b[0] == ciscoUnicast || s.b[0] == ciscoMulti) {
 		return l.ciscoHDLC(s)

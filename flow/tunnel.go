@@ -9,6 +9,7 @@ const (
 	portGTPU       = 2152
 	portTeredo     = 3544
 	portVXLAN      = 4789
+	portVXLANGPE   = 4790
 	portGeneve     = 6081
 	portMPLSInUDP  = 6635
 	portVXLANLinux = 8472
@@ -19,7 +20,7 @@ const (
 // so only the destination counts; Teredo and GTP-U answer from their port.
 func udpTunnelPort(src, dst uint16) uint16 {
 	switch dst {
-	case portVXLAN, portVXLANLinux, portGeneve, portGTPU, portTeredo, portMPLSInUDP:
+	case portVXLAN, portVXLANLinux, portVXLANGPE, portGeneve, portGTPU, portTeredo, portMPLSInUDP:
 		return dst
 	}
 	switch src {
@@ -35,6 +36,8 @@ func (h *Headers) udpTunnel(port uint16, s span) bool {
 	switch port {
 	case portVXLAN, portVXLANLinux:
 		return h.vxlan(s)
+	case portVXLANGPE:
+		return h.vxlanGPE(s)
 	case portGeneve:
 		return h.geneve(s)
 	case portGTPU:
@@ -220,6 +223,25 @@ func (h *Headers) vxlan(s span) bool {
 		return false
 	}
 	return h.enterEthernet(binary.BigEndian.Uint32(s.b[4:])>>8, s.skip(header))
+}
+
+// vxlanGPE enters the generic protocol extension of VXLAN
+// (draft-ietf-nvo3-vxlan-gpe), whose header says what follows.
+func (h *Headers) vxlanGPE(s span) bool {
+	const header, validVNI, hasProtocol = 8, 0x08, 0x04
+	if len(s.b) < header || s.b[0]&validVNI == 0 || s.b[0]&hasProtocol == 0 {
+		return false
+	}
+	network, next := binary.BigEndian.Uint32(s.b[4:])>>8, s.b[3]
+	s = s.skip(header)
+	switch next {
+	case 1, 2: // IPv4, IPv6
+		return h.enterIP(network, s)
+	case 3:
+		return h.enterEthernet(network, s)
+	default:
+		return false
+	}
 }
 
 // geneve enters Geneve (RFC 8926).
