@@ -103,12 +103,17 @@ func (v *Inventory) resolve(s, peer *side, r *flow.Record, now time.Time, ns int
 		return d
 	}
 	if s.mac == 0 {
-		return v.byAddress(s, scope, r, now, ns)
+		return v.byAddress(s, peer, scope, r, now, ns)
 	}
 
 	d := v.byMAC[s.mac]
 	if owner := v.lookup(s.ip, r.VLAN); owner != nil {
 		return v.contested(owner, d, s, r.VLAN, now, ns)
+	}
+	if d != nil && d.carrier() {
+		if owner := v.elsewhere(s.ip, peer.ip, r.VLAN); owner != nil {
+			return owner
+		}
 	}
 	if scope == WAN {
 		return v.fromOutside(d, s, peer, r.VLAN, now, ns)
@@ -140,8 +145,11 @@ func (v *Inventory) resolve(s, peer *side, r *flow.Record, now time.Time, ns int
 
 // byAddress resolves an end without a usable link address: an end that has
 // not spoken, or a link that has none.
-func (v *Inventory) byAddress(s *side, scope Scope, r *flow.Record, now time.Time, ns int64) *Device {
+func (v *Inventory) byAddress(s, peer *side, scope Scope, r *flow.Record, now time.Time, ns int64) *Device {
 	d := v.lookup(s.ip, r.VLAN)
+	if d == nil {
+		d = v.elsewhere(s.ip, peer.ip, r.VLAN)
+	}
 	if d == nil {
 		// Only who has spoken is a device, or a scan would fill the inventory;
 		// inside a tunnel, who has been answered, too.
@@ -157,6 +165,16 @@ func (v *Inventory) byAddress(s *side, scope Scope, r *flow.Record, now time.Tim
 		v.touch(d, now, ns)
 	}
 	return d
+}
+
+// elsewhere finds the holder of an address in another VLAN, for traffic that
+// is routed between VLANs. Neighbours of the peer are not looked for there:
+// isolated VLANs may use the same addresses.
+func (v *Inventory) elsewhere(a, peer netip.Addr, vlan uint16) *Device {
+	if vlan == 0 || v.sameLink(a, peer) {
+		return nil
+	}
+	return v.lookup(a, 0)
 }
 
 // contested resolves an end whose address is held by owner, while the frame

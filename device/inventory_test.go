@@ -90,12 +90,17 @@ func TestWhoIsADevice(t *testing.T) {
 			h.flow(wan("192.168.2.50", gwMAC), cam)
 		}, []string{camID}, []string{gwID}},
 
-		{"private networks beyond the gateway that are ours by configuration",
-			Config{Local: []netip.Prefix{netip.MustParsePrefix("192.168.0.0/16")}}, func(h *home) {
+		{
+			"private networks beyond the gateway that are ours by configuration",
+			Config{Local: []netip.Prefix{netip.MustParsePrefix("192.168.0.0/16")}},
+			func(h *home) {
 				h.flow(cam, wan("52.70.158.224", gwMAC))
 				h.flow(wan("192.168.2.50", gwMAC), cam)
 				h.flow(cam, wan("10.0.192.2", gwMAC))
-			}, []string{camID, "ip:192.168.2.50"}, []string{gwID}},
+			},
+			[]string{camID, "ip:192.168.2.50"},
+			[]string{gwID},
+		},
 
 		{"a router on the inside", Config{}, func(h *home) {
 			h.flow(cam, wan("52.70.158.224", gwMAC))
@@ -201,6 +206,26 @@ func TestWhoIsADevice(t *testing.T) {
 			h.flow(end{cam.ip, plugMAC}, end{ip: "192.168.1.9"}, vlan(20))
 			h.flow(cam, end{ip: "192.168.1.9"}, vlan(10))
 		}, []string{camID, plugID}, []string{}},
+
+		{"routed between two VLANs of a trunk", Config{}, func(h *home) {
+			a, b := end{"10.0.10.5", camMAC}, end{"10.0.20.6", plugMAC}
+			h.flow(a, end{ip: "10.0.10.1"}, vlan(10))
+			h.flow(b, end{ip: "10.0.20.1"}, vlan(20))
+			h.arp(2, routerMAC, "10.0.10.1", "10.0.10.5")
+			for i := range routerAddrs { // routes for others, too
+				h.flow(end{fmt.Sprintf("10.0.%d.9", 30+i), routerMAC}, end{a.ip, camMAC}, vlan(10))
+			}
+			for _, e := range []Ends{
+				h.flow(a, end{ip: b.ip}, vlan(10)),        // the way in, unanswered
+				h.flow(end{a.ip, routerMAC}, b, vlan(20)), // the way out
+				h.flow(a, end{b.ip, routerMAC}, vlan(10)), // the answer
+				h.flow(end{a.ip, routerMAC}, end{b.ip, plugMAC}, vlan(20)),
+			} {
+				if idOf(e.Client) != camID || idOf(e.Server) != plugID {
+					h.t.Errorf("routed: %q to %q", idOf(e.Client), idOf(e.Server))
+				}
+			}
+		}, []string{camID, plugID, "mac:000c42010203", "ip:10.0.33.9@10"}, []string{}},
 
 		{"group addresses as sources", Config{}, func(h *home) {
 			h.flow(end{"224.0.0.1", plugMAC}, cam)
@@ -487,25 +512,53 @@ func checkTables(t *testing.T, v *Inventory) {
 
 var benchEnds Ends
 
+// BenchmarkObserve measures events of a home with 200 known devices, in turn.
 func BenchmarkObserve(b *testing.B) {
-	v := New(DefaultConfig())
-	for i := range 200 {
-		arp := flow.Event{Kind: flow.Frame, Time: int64(i), Messages: []wire.Message{&wire.ARP{
-			Op: 1, SenderMAC: [6]byte{0xf4, 0xb8, 0x5e, 0, 0, byte(i)}, SenderIP: netip.AddrFrom4([4]byte{192, 168, 1, byte(i)}),
-		}}}
-		v.Observe(&arp)
+	device := func(i int) flow.Endpoint {
+		return flow.Endpoint{Addr: netip.AddrFrom4([4]byte{192, 168, 1, byte(i)}), MAC: [6]byte{0xf4, 0xb8, 0x5e, 0, 0, byte(i)}}
 	}
-	events := make([]flow.Event, 200)
-	for i := range events {
-		events[i] = flow.Event{Kind: flow.Update, Time: int64(time.Hour), Record: flow.Record{
-			Client:  flow.Endpoint{Addr: netip.AddrFrom4([4]byte{192, 168, 1, byte(i)}), MAC: [6]byte{0xf4, 0xb8, 0x5e, 0, 0, byte(i)}},
-			Server:  flow.Endpoint{Addr: netip.AddrFrom4([4]byte{52, 1, byte(i), 1}), MAC: gwMAC},
-			Packets: [2]uint64{1, 1},
-		}}
+	server := func(i int) flow.Endpoint {
+		return flow.Endpoint{Addr: netip.AddrFrom4([4]byte{52, 1, byte(i), 1})}
 	}
-	b.ReportAllocs()
-	for i := 0; b.Loop(); i++ {
-		benchEnds = v.Observe(&events[i%len(events)])
+	cases := []struct {
+		name  string
+		event func(i int) flow.Record
+	}{
+		{"wan", func(i int) flow.Record {
+			s := server(i)
+			s.MAC = gwMAC
+			return flow.Record{Client: device(i), Server: s, Packets: [2]uint64{1, 1}}
+		}},
+		{"wan-unanswered", func(i int) flow.Record {
+			return flow.Record{Client: device(i), Server: server(i), Packets: [2]uint64{1, 0}}
+		}},
+		{"lan", func(i int) flow.Record {
+			return flow.Record{Client: device(i), Server: device((i + 1) % 200), Packets: [2]uint64{1, 1}}
+		}},
+		{"lan-unanswered", func(i int) flow.Record {
+			s := device((i + 1) % 200)
+			s.MAC = [6]byte{}
+			return flow.Record{Client: device(i), Server: s, Packets: [2]uint64{1, 0}}
+		}},
+		{"multicast", func(i int) flow.Record {
+			return flow.Record{Client: device(i), Server: flow.Endpoint{Addr: netip.MustParseAddr("224.0.0.251")}, Packets: [2]uint64{1, 0}}
+		}},
+	}
+	for _, c := range cases {
+		b.Run(c.name, func(b *testing.B) {
+			v := New(DefaultConfig())
+			events := make([]flow.Event, 200)
+			for i := range events {
+				v.Observe(&flow.Event{Kind: flow.Frame, Time: int64(i), Messages: []wire.Message{&wire.ARP{
+					Op: 1, SenderMAC: device(i).MAC, SenderIP: device(i).Addr,
+				}}})
+				events[i] = flow.Event{Kind: flow.Update, Time: int64(time.Hour), Record: c.event(i)}
+			}
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				benchEnds = v.Observe(&events[i%len(events)])
+			}
+		})
 	}
 }
 

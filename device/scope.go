@@ -144,11 +144,19 @@ func lastAddr(p netip.Prefix) netip.Addr {
 	return netip.AddrFrom4(b)
 }
 
-// learnPrefix notes that p is a segment of ours. The shortest mask believed is
-// /8: a reply with a mask of /0 must not make the Internet local.
+// Shortest masks believed from DHCP. A rogue server must not make the Internet
+// local: networks of foreign addresses on one segment are /20 or so at the
+// largest access providers, private ones are /8 at most.
+const (
+	minPrivateBits = 8
+	minForeignBits = 16
+)
+
+// learnPrefix notes that p is a segment of ours.
 func (v *Inventory) learnPrefix(p netip.Prefix) {
 	p = p.Masked()
-	if !p.IsValid() || p.Bits() < 8 || p.Addr().IsMulticast() || p.Addr().IsLoopback() || slices.Contains(v.prefixes, p) {
+	if !p.IsValid() || p.Bits() < minPrivateBits || v.foreign(p.Addr()) && p.Bits() < minForeignBits ||
+		p.Addr().IsMulticast() || p.Addr().IsLoopback() || slices.Contains(v.prefixes, p) {
 		return
 	}
 	if len(v.prefixes) == maxPrefixes {
@@ -157,10 +165,21 @@ func (v *Inventory) learnPrefix(p netip.Prefix) {
 	v.prefixes = append(v.prefixes, p)
 }
 
-// onLink reports whether a can be reached from peer without a router. Where
-// no mask is known, a /24 is assumed: it holds for nearly every home, and
-// errs towards "routed", which only costs a name.
+// onLink reports whether an address is on a segment of ours: in a prefix known
+// from DHCP, or next to peer, which is.
 func (v *Inventory) onLink(a, peer netip.Addr) bool {
+	for _, p := range v.prefixes {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return v.sameLink(a, peer)
+}
+
+// sameLink reports whether two addresses reach each other without a router.
+// Where no mask is known, a /24 is assumed: it holds for nearly every home, and
+// errs towards "routed", which only costs a name.
+func (v *Inventory) sameLink(a, peer netip.Addr) bool {
 	if a.IsLinkLocalUnicast() {
 		return true
 	}
@@ -169,7 +188,7 @@ func (v *Inventory) onLink(a, peer netip.Addr) bool {
 	}
 	for _, p := range v.prefixes {
 		if p.Contains(a) {
-			return true
+			return p.Contains(peer)
 		}
 	}
 	bits := 24
