@@ -37,6 +37,7 @@ type Alert struct {
 	Score      float64         `json:"score"`      // surprise in bits: -log2 p
 	Confidence float64         `json:"confidence"` // 0 to 1: how well the device's normal is known
 	Device     Device          `json:"device"`
+	Subject    string          `json:"subject"` // what it is about: the same subject again is the same alert
 	Peer       detect.Peer     `json:"peer"`
 	Summary    string          `json:"summary"`  // one plain sentence
 	Why        []detect.Why    `json:"why"`      // most surprising first

@@ -40,8 +40,8 @@ type Book struct {
 	alerts       map[string]*Alert // open ones by id
 	bySubject    map[subjectKey]*Alert
 	incidents    map[string]*Incident
-	current      map[string]*Incident // the running incident of a device
-	recent       []recentAlert        // raised within commonWindow, oldest first
+	current      map[string]running // the latest incident of a device
+	recent       []recentAlert      // raised within commonWindow, oldest first
 	observations map[observationKey]*Observation
 	dirtyAlerts  map[string]bool
 	dirtyStories map[string]bool
@@ -67,6 +67,14 @@ type observationKey struct {
 	day int64
 }
 
+// running is a device's latest incident and when it last got a new alert.
+// Repetitions of an alert do not keep an incident running, or a device with
+// one false alarm a day would never learn again.
+type running struct {
+	story  *Incident
+	raised int64 // ns since the Unix epoch
+}
+
 type recentAlert struct {
 	at     time.Time
 	class  detect.Class
@@ -81,7 +89,7 @@ func NewBook(cfg Config) *Book {
 		alerts:       make(map[string]*Alert),
 		bySubject:    make(map[subjectKey]*Alert),
 		incidents:    make(map[string]*Incident),
-		current:      make(map[string]*Incident),
+		current:      make(map[string]running),
 		observations: make(map[observationKey]*Observation),
 		dirtyAlerts:  make(map[string]bool),
 		dirtyStories: make(map[string]bool),
@@ -94,8 +102,8 @@ func (b *Book) Counts() Counts { return b.counts }
 // InIncident reports whether an incident is running on a device at t (ns since
 // the Unix epoch).
 func (b *Book) InIncident(device string, t int64) bool {
-	story := b.current[device]
-	return story != nil && t-story.LastSeen.UnixNano() <= int64(incidentGap)
+	r, ok := b.current[device]
+	return ok && t-r.raised <= int64(incidentGap)
 }
 
 // Add takes a finding, with its p-value as corrected by the device's
@@ -124,6 +132,7 @@ func (b *Book) Add(f *detect.Finding, visibility float64) *Alert {
 	a.Incident = story.ID
 	story.Alerts = append(story.Alerts, a.ID)
 	b.extend(story, f)
+	b.current[f.Device.ID] = running{story, f.Time}
 	if f.Severity > story.Severity || len(story.Alerts) == 1 {
 		story.Severity, story.Summary = max(f.Severity, story.Severity), a.Summary
 	}
@@ -159,7 +168,7 @@ func (b *Book) raise(f *detect.Finding, visibility float64) *Alert {
 		ID:       identifier("a", f.Device.ID, string(f.Kind), f.Subject, fmt.Sprint(f.Time)),
 		Revision: 1, Time: utc(f.Time), FirstSeen: utc(f.First), LastSeen: utc(f.Time), Count: 1,
 		Kind: f.Kind, Severity: f.Severity, Score: detect.Bits(f.P), Confidence: f.Confidence,
-		Device: describe(f.Device), Peer: f.Peer, Summary: f.Summary, Why: f.Why, Attack: f.Attack,
+		Device: describe(f.Device), Subject: f.Subject, Peer: f.Peer, Summary: f.Summary, Why: f.Why, Attack: f.Attack,
 		State: Open, Visibility: visibility,
 	}
 	if b.cfg.Playbook != nil {
@@ -189,14 +198,13 @@ func (b *Book) cite(a *Alert, f *detect.Finding) {
 func (b *Book) story(f *detect.Finding) *Incident {
 	id := f.Device.ID
 	if b.InIncident(id, f.Time) {
-		return b.current[id]
+		return b.current[id].story
 	}
 	story := &Incident{
 		ID: identifier("i", id, fmt.Sprint(f.Time)), FirstSeen: utc(f.First), LastSeen: utc(f.Time),
 		Devices: []string{id}, State: Open,
 	}
 	b.incidents[story.ID] = story
-	b.current[id] = story
 	b.counts.Incidents++
 	return story
 }
@@ -269,9 +277,9 @@ func (b *Book) merge(into, from *Incident) {
 			into.Devices = append(into.Devices, d)
 		}
 	}
-	for d, s := range b.current {
-		if s == from {
-			b.current[d] = into
+	for d, r := range b.current {
+		if r.story == from {
+			b.current[d] = running{into, r.raised}
 		}
 	}
 	for i := range b.recent {
@@ -331,6 +339,24 @@ func (b *Book) evict() {
 		}
 		delete(b.bySubject, it.key)
 		delete(b.alerts, it.a.ID)
+	}
+}
+
+// Restore takes up alerts and incidents that were stored before, so that a
+// subject that comes back goes on counting on its alert.
+func (b *Book) Restore(alerts []Alert, incidents []Incident) {
+	for _, s := range incidents {
+		b.incidents[s.ID] = &s
+	}
+	for _, a := range alerts {
+		if a.State == Closed {
+			continue
+		}
+		b.alerts[a.ID] = &a
+		b.bySubject[subjectKey{a.Device.ID, a.Subject, a.Kind}] = &a
+		if story := b.incidents[a.Incident]; story != nil && a.Time.UnixNano() >= b.current[a.Device.ID].raised {
+			b.current[a.Device.ID] = running{story, a.Time.UnixNano()}
+		}
 	}
 }
 

@@ -7,7 +7,7 @@ import "time"
 type Dossier struct {
 	Key         Destination `json:"key"`
 	Opened      int64       `json:"opened"` // ns since the Unix epoch
-	Novel       float64     `json:"novel"`  // p of the novelty itself
+	Rate        float64     `json:"rate"`   // of such novelties a day, see NewKeysRate
 	Marks       Marks       `json:"marks"`
 	Connections int         `json:"n"`
 	Last        int64       `json:"last"`           // ns: latest connection
@@ -41,15 +41,20 @@ func (d *Dossier) Connect(t int64) bool {
 	return n >= RhythmAfter && n&(n-1) == 0
 }
 
-// P combines the novelty, its marks and, from RhythmAfter connections on, how
-// regular and how many they are.
+// P is the p-value of the novelty in its circumstances: of its marks and, from
+// RhythmAfter connections on, of how regular and how many they are. Marks are
+// discrete and judged exactly by the table, the rest is continuous and joins
+// them by Fisher's method.
 func (d *Dossier) P(marks *MarkTable) float64 {
-	p := d.Novel * marks.P(d.Marks)
+	share := marks.P(d.Marks)
 	if d.Connections >= RhythmAfter {
-		count := min(1, float64(RhythmAfter)/float64(d.Connections))
-		p = min(p, Fisher(p, Regularity(d.Gaps), count))
+		evidence := []float64{Regularity(d.Gaps), min(1, float64(RhythmAfter)/float64(d.Connections))}
+		if d.Marks != 0 {
+			evidence = append(evidence, share)
+		}
+		share = min(share, Fisher(evidence...))
 	}
-	return p
+	return AtLeastOne(d.Rate, share)
 }
 
 // Dossier returns the open dossier of a key, nil if there is none.
@@ -68,11 +73,11 @@ func (m *Model) Dossier(key Destination, now int64) *Dossier {
 
 // OpenDossier opens a dossier; when there are too many the one that has been
 // open for longest is dropped.
-func (m *Model) OpenDossier(key Destination, now int64, novel float64) *Dossier {
+func (m *Model) OpenDossier(key Destination, now int64, rate float64) *Dossier {
 	if len(m.Dossiers) == maxDossiers {
 		copy(m.Dossiers, m.Dossiers[1:])
 		m.Dossiers = m.Dossiers[:maxDossiers-1]
 	}
-	m.Dossiers = append(m.Dossiers, Dossier{Key: key, Opened: now, Novel: novel})
+	m.Dossiers = append(m.Dossiers, Dossier{Key: key, Opened: now, Rate: rate})
 	return &m.Dossiers[len(m.Dossiers)-1]
 }

@@ -27,15 +27,16 @@ func (m *Memory[K, V]) Get(key K) (V, bool) {
 	return v, ok
 }
 
-// Put remembers v under a key.
-func (m *Memory[K, V]) Put(key K, v V) {
+// Put remembers v under a key. It returns what had to be forgotten for it.
+func (m *Memory[K, V]) Put(key K, v V) (forgotten V, full bool) {
 	if _, known := m.m[key]; !known && len(m.m) >= m.cap {
-		m.forgetOldest()
+		forgotten, full = m.forgetOldest(), true
 	}
 	m.m[key] = v
+	return forgotten, full
 }
 
-func (m *Memory[K, V]) forgetOldest() {
+func (m *Memory[K, V]) forgetOldest() V {
 	var oldest K
 	var age uint16
 	found := false
@@ -45,7 +46,9 @@ func (m *Memory[K, V]) forgetOldest() {
 			oldest, age, found = k, d, true
 		}
 	}
+	v := m.m[oldest]
 	delete(m.m, oldest)
+	return v
 }
 
 // Len is the number of keys remembered.

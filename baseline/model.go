@@ -8,6 +8,7 @@
 package baseline
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -16,27 +17,31 @@ import (
 
 // Capacities of one Model; together they keep it within 64 KiB.
 const (
-	maxDestinations = 1024 // keys are forgotten by age beyond this
-	maxServices     = 256
-	maxHandshakes   = 256
-	maxChains       = 256
-	maxClarity      = 256
-	maxDossiers     = 32
+	maxDestinations = 512 // keys are forgotten by age beyond this
+	maxNetworks     = 256
+	maxLookups      = 256
+	maxServices     = 128
+	maxHandshakes   = 96
+	maxChains       = 96
+	maxClarity      = 128
+	maxDossiers     = 16
 )
 
 // Model is what is normal for one device. It is not safe for concurrent use.
 type Model struct {
 	Calendar     Calendar                   `json:"calendar"`
 	Destinations Keys[Destination]          `json:"destinations"`
+	Networks     Keys[Destination]          `json:"networks"` // of destinations known by name
+	Lookups      Keys[Entity]               `json:"lookups"`  // registered domains asked for
 	Services     Keys[Service]              `json:"services"`
 	Dossiers     []Dossier                  `json:"dossiers,omitempty"`
-	Names        Hourly                     `json:"names"`     // distinct names looked up
-	Missing      Hourly                     `json:"missing"`   // distinct names answered NXDOMAIN
-	Handshakes   Memory[Client, Handshakes] `json:"tls"`       // per server and client fingerprint
-	Chains       Memory[Endpoint, Chain]    `json:"chains"`    // per server
-	Clarity      Memory[string, Clarity]    `json:"clarity"`   // per name
-	ClearEvents  uint16                     `json:"clear"`     // clear text to names once encrypted, saturating
-	Calibration  map[string]*Calibration    `json:"calibrate"` // per class of evidence
+	Names        Hourly                     `json:"names"`   // distinct names looked up
+	Missing      Hourly                     `json:"missing"` // distinct names answered NXDOMAIN
+	Handshakes   Memory[Client, Handshakes] `json:"tls"`     // per server and client fingerprint
+	Chains       Memory[Endpoint, Chain]    `json:"chains"`  // per server
+	Clarity      Memory[string, Clarity]    `json:"clarity"` // per name
+	ClearEvents  uint16                     `json:"clear"`   // clear text to names once encrypted, saturating
+	Calibration  map[string]*Calibration    `json:"calibrate"`
 }
 
 // namesFloor is the least number of distinct names in an hour that is ever
@@ -49,6 +54,8 @@ func NewModel(t int64) *Model {
 	return &Model{
 		Calendar:     Calendar{First: t, Start: t, Latest: t},
 		Destinations: newKeys(maxDestinations, compareDestinations),
+		Networks:     newKeys(maxNetworks, compareDestinations),
+		Lookups:      newKeys(maxLookups, cmp.Compare[Entity]),
 		Services:     newKeys(maxServices, compareServices),
 		Names:        newHourly(t, namesFloor),
 		Missing:      newHourly(t, namesFloor),

@@ -32,6 +32,10 @@ const (
 
 func newServiceMarks() *baseline.MarkTable { return baseline.NewMarkTable(.15, .15, .1) }
 
+// lanOnly is the least p-value of a first contact on the local network by an
+// ordinary service: an observation at any budget below 1.5 alerts a month.
+const lanOnly = .02
+
 // destinations is model A: whom a device talks to, and by which service.
 type destinations struct {
 	cfg      Config
@@ -63,11 +67,11 @@ func (d *destinations) Observe(in *Input, report func(Finding)) {
 	if in.Client == nil || in.Conn == nil || in.Scope == 0 || leftOut(in) {
 		return
 	}
-	dest, named := destinationOf(in)
+	dest, label, named := destinationOf(in)
 	end := in.Event.Kind == flow.End
 	if in.Conn.Judged {
 		if end && r.Packets[1] == 0 {
-			d.noAnswer(in, dest, report)
+			d.noAnswer(in, report)
 		}
 		return
 	}
@@ -78,7 +82,7 @@ func (d *destinations) Observe(in *Input, report func(Finding)) {
 	}
 	in.Conn.Judged = true
 	m := in.ClientModel
-	v := verdict{in: in, dest: dest, named: named}
+	v := verdict{in: in, dest: dest, label: label, named: named, service: 1}
 	if s, ok := m.Destinations.Get(dest); ok && !s.Flagged {
 		m.Destinations.Touch(dest, m.Calendar.Day)
 		m.Services.Touch(dest.Service, m.Calendar.Day)
@@ -92,8 +96,8 @@ func (d *destinations) Observe(in *Input, report func(Finding)) {
 		return
 	} else if ok {
 		v.repeat = true
-	} else if named && d.isAlias(in, dest) {
-		m.Destinations.Put(dest, baseline.Seen{First: m.Calendar.Day, Last: m.Calendar.Day, Days: 1, Alias: true})
+	} else if d.isAlias(in, dest, named) || named && d.otherService(m, dest) {
+		m.Destinations.AddAlias(dest, m.Calendar.Day)
 		return
 	}
 	d.novel(&v, report)
@@ -103,6 +107,7 @@ func (d *destinations) Observe(in *Input, report func(Finding)) {
 type verdict struct {
 	in       *Input
 	dest     baseline.Destination
+	label    string // of its entity, for people
 	named    bool
 	repeat   bool
 	dossier  *baseline.Dossier
@@ -116,7 +121,8 @@ type verdict struct {
 func (d *destinations) novel(v *verdict, report func(Finding)) {
 	in, m := v.in, v.in.ClientModel
 	day, days := m.Calendar.Day, m.Calendar.Days()
-	q1, fresh := m.Destinations.Once(day, func(k baseline.Destination) bool { return k.Service == v.dest.Service })
+	q1, fresh := m.Destinations.Once(day, func(k baseline.Destination) bool { return alike(k.Service, v.dest.Service) })
+	all, _ := m.Destinations.Once(day, func(k baseline.Destination) bool { return k.Scope == v.dest.Scope })
 	v.q1, v.fresh = q1, fresh+1
 	v.service = 1
 	if _, known := m.Services.Get(v.dest.Service); !known {
@@ -131,7 +137,7 @@ func (d *destinations) novel(v *verdict, report func(Finding)) {
 	}
 	v.dossier = m.Dossier(v.dest, in.Now())
 	if v.dossier == nil {
-		v.dossier = m.OpenDossier(v.dest, in.Now(), baseline.NewKeysP(v.fresh, q1, days))
+		v.dossier = m.OpenDossier(v.dest, in.Now(), baseline.NewKeysRate(v.fresh, q1, all, days))
 	}
 	v.dossier.Connect(in.Event.Record.First)
 	v.dossier.Marks |= marksOf(v)
@@ -145,7 +151,7 @@ func marksOf(v *verdict) baseline.Marks {
 	var set baseline.Marks
 	if !v.named {
 		set |= markLiteral
-	} else if looksGenerated(v.dest.Entity) {
+	} else if looksGenerated(v.label) {
 		set |= markGenerated
 	}
 	if r := &v.in.Event.Record; v.in.Event.Kind == flow.End && r.Packets[1] == 0 {
@@ -158,15 +164,15 @@ func marksOf(v *verdict) baseline.Marks {
 }
 
 // noAnswer adds to a dossier that a flow ended without an answer.
-func (d *destinations) noAnswer(in *Input, dest baseline.Destination, report func(Finding)) {
+func (d *destinations) noAnswer(in *Input, report func(Finding)) {
 	m := in.ClientModel
+	dest, label, named := destinationOf(in)
 	dossier := m.Dossier(dest, in.Now())
 	if dossier == nil || dossier.Marks&markNoAnswer != 0 || dest.Scope != baseline.WAN {
 		return
 	}
 	dossier.Marks |= markNoAnswer
-	_, named := destinationOf(in)
-	d.judge(&verdict{in: in, dest: dest, named: named, dossier: dossier, service: 1}, report)
+	d.judge(&verdict{in: in, dest: dest, label: label, named: named, dossier: dossier, service: 1}, report)
 }
 
 func (d *destinations) learn(in *Input, dest baseline.Destination, named, flagged bool) {
@@ -192,23 +198,45 @@ func (d *destinations) alias(in *Input, dest baseline.Destination) {
 		return
 	}
 	m := in.ClientModel
-	day := m.Calendar.Day
-	net := dest
-	net.Entity = Network(in.Event.Record.Server.Addr)
-	if !m.Destinations.Touch(net, day) {
-		m.Destinations.Put(net, baseline.Seen{First: day, Last: day, Days: 1, Alias: true})
+	dest.Entity = networkOf(in)
+	if !m.Networks.Touch(dest, m.Calendar.Day) {
+		m.Networks.Add(dest, m.Calendar.Day)
 	}
 }
 
-// isAlias reports whether the device has been talking to the network of a
-// named destination before its name was known.
-func (d *destinations) isAlias(in *Input, dest baseline.Destination) bool {
+// isAlias reports whether a destination is another name of a known one: a name
+// for a network that the device has been talking to without one, or no name for
+// a network that it knows by one.
+func (d *destinations) isAlias(in *Input, dest baseline.Destination, named bool) bool {
 	if dest.Scope != baseline.WAN {
 		return false
 	}
-	dest.Entity = Network(in.Event.Record.Server.Addr)
-	s, ok := in.ClientModel.Destinations.Get(dest)
-	return ok && !s.Flagged && !s.Alias && s.First != in.ClientModel.Calendar.Day
+	m := in.ClientModel
+	if !named {
+		_, ok := m.Networks.Get(dest)
+		return ok
+	}
+	dest.Entity = networkOf(in)
+	s, ok := m.Destinations.Get(dest)
+	return ok && !s.Flagged && s.First != m.Calendar.Day
+}
+
+func networkOf(in *Input) baseline.Entity {
+	return baseline.EntityOf(Network(in.Event.Record.Server.Addr))
+}
+
+// otherService reports whether the device deals with a destination already, by
+// another service that it has in common with others: from TCP to QUIC, say.
+func (d *destinations) otherService(m *baseline.Model, dest baseline.Destination) bool {
+	if s, ok := m.Services.Get(dest.Service); !ok || s.Flagged {
+		return false
+	}
+	for k, s := range m.Destinations.All {
+		if k.Entity == dest.Entity && k.Scope == dest.Scope && !s.Flagged && s.First != m.Calendar.Day {
+			return true
+		}
+	}
+	return false
 }
 
 // judge reports a finding about the verdict's dossier.
@@ -222,10 +250,15 @@ func (d *destinations) judge(v *verdict, report func(Finding)) {
 		}
 		p = min(p, v.service)
 	}
+	if v.dest.Scope == baseline.LAN && v.svcMarks&markRemote == 0 {
+		// On the local network a first contact alone is everyday life: the
+		// laptop prints. It takes a service that intruders move by.
+		p = max(p, lanOnly)
+	}
 	r := &in.Event.Record
 	f := Finding{
 		Kind: kind, Class: Novelty, Severity: d.severity(v, p), Device: in.Client,
-		Subject: fmt.Sprintf("%s/%d %s", protoName(r.Proto), r.Server.Port, v.dest.Entity),
+		Subject: v.label,
 		Peer:    peerOf(in), Time: in.Now(), First: r.First,
 		P: p, Confidence: confidence(m),
 		Attack: []string{"T1071"}, Flow: *r, Repeat: v.repeat,
@@ -233,11 +266,11 @@ func (d *destinations) judge(v *verdict, report func(Finding)) {
 		Why:     d.reasons(v),
 		Flag:    func() { m.Destinations.Flag(v.dest); m.Services.Flag(v.dest.Service) },
 	}
+	if kind == NewService || !v.named || v.dest.Scope == baseline.LAN {
+		f.Subject = fmt.Sprintf("%s/%d to %s", protoName(r.Proto), r.Server.Port, v.label)
+	}
 	if v.dest.Scope == baseline.LAN {
 		f.Attack = []string{"T1021"}
-		if in.Server != nil {
-			f.Subject = fmt.Sprintf("%s/%d %s", protoName(r.Proto), r.Server.Port, in.Server.Name)
-		}
 	} else if v.dossier.Marks&markPort != 0 {
 		f.Attack = append(f.Attack, "T1571")
 	}
@@ -288,8 +321,8 @@ func (d *destinations) reasons(v *verdict) []Why {
 	if v.dest.Scope == baseline.LAN {
 		scope = "local peers"
 	}
-	out := []Why{why("destination", v.dest.Entity,
-		fmt.Sprintf("%d known %s in %d days, %d of them met only once", knownTo(m, v.dest.Service), scope, days, v.q1), v.dossier.Novel)}
+	out := []Why{why("destination", v.label,
+		fmt.Sprintf("%d known %s in %d days, %d of them met only once", knownTo(m, v.dest.Service), scope, days, v.q1), baseline.AtLeastOne(v.dossier.Rate, 1))}
 	if v.service < 1 {
 		out = append(out, why("service", serviceLabel(v.dest.Service), fmt.Sprintf("%d known services", m.Services.Len()-1), v.service))
 	}
@@ -311,9 +344,17 @@ func (d *destinations) reasons(v *verdict) []Why {
 	return out
 }
 
+// alike reports whether two services are counted together: the ways to reach
+// a web site are one habit.
+func alike(a, b baseline.Service) bool { return a == b || a.Scope == b.Scope && isWeb(a) && isWeb(b) }
+
+func isWeb(s baseline.Service) bool {
+	return (s.Proto == protoTCP && (s.Port == 80 || s.Port == 443 || s.Port == 8080 || s.Port == 8443)) || (s.Proto == protoUDP && s.Port == 443)
+}
+
 func knownTo(m *baseline.Model, svc baseline.Service) (n int) {
 	for k, s := range m.Destinations.All {
-		if k.Service == svc && !s.Alias && !s.Flagged && s.First != m.Calendar.Day {
+		if alike(k.Service, svc) && !s.Alias && !s.Flagged && s.First != m.Calendar.Day {
 			n++
 		}
 	}

@@ -70,6 +70,10 @@ type Input struct {
 // Now is the packet time of the event in nanoseconds since the Unix epoch.
 func (in *Input) Now() int64 { return in.Event.Time }
 
+// worthNoting is the p-value of a count up to which it is reported at all.
+// Counts are judged with every new item; novelties always are worth a note.
+const worthNoting = .05
+
 // Finding is evidence that a device left its normal, with everything that an
 // alert needs.
 type Finding struct {

@@ -71,7 +71,7 @@ func (s *spikes) Observe(in *Input, report func(Finding)) {
 
 func (*spikes) judge(in *Input, h *baseline.Hourly, n int, what, name string, report func(Finding)) {
 	p := h.P(spikeLooks)
-	if p >= 1 {
+	if p > worthNoting {
 		return
 	}
 	r := &in.Event.Record

@@ -132,6 +132,9 @@ func (t *tunnels) judge(in *Input, h *tunnelHour, d *tunnelDomain, domain, name 
 	} else {
 		names, bytes = len(d.names), d.bytes
 	}
+	if p > worthNoting {
+		return
+	}
 	r := &in.Event.Record
 	reasons := []Why{
 		why("names", fmt.Sprintf("%d different names below %s within an hour", names, subject), "a handful", math.Pow(1+float64(names)/domainNames, -3)),

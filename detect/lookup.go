@@ -16,6 +16,9 @@ type lookups struct {
 	marks *baseline.MarkTable
 }
 
+// maxFreshLookups is how many new domains a day are judged by their names.
+const maxFreshLookups = 1
+
 // markLookupGenerated is the only circumstance of a lookup.
 const markLookupGenerated baseline.Marks = 1
 
@@ -58,21 +61,21 @@ func (l *lookups) Observe(in *Input, report func(Finding)) {
 func (l *lookups) query(in *Input, domain string, qtype uint16, report func(Finding)) {
 	m := in.ClientModel
 	day := m.Calendar.Day
-	key := baseline.Destination{Service: baseline.Service{Scope: baseline.Lookup}, Entity: domain}
+	key := baseline.EntityOf(domain)
 	typeKey := baseline.Service{Scope: baseline.Lookup, Port: qtype}
 	if !m.Services.Touch(typeKey, day) && in.Learn {
 		m.Services.Add(typeKey, day)
 	}
-	s, known := m.Destinations.Get(key)
+	s, known := m.Lookups.Get(key)
 	if known && !s.Flagged {
-		m.Destinations.Touch(key, day)
+		m.Lookups.Touch(key, day)
 		return
 	}
 	days := m.Calendar.Days()
 	young := days < baseline.MinDays || in.Now()-m.Calendar.First < int64(l.cfg.Learn)
-	q1, fresh := m.Destinations.Once(day, func(k baseline.Destination) bool { return k.Service == key.Service })
+	q1, fresh := m.Lookups.Once(day, func(baseline.Entity) bool { return true })
 	if !known && (in.Learn || young) {
-		m.Destinations.Add(key, day)
+		m.Lookups.Add(key, day)
 	}
 	if young {
 		return
@@ -81,19 +84,22 @@ func (l *lookups) query(in *Input, domain string, qtype uint16, report func(Find
 	if looksGenerated(domain) {
 		marks = markLookupGenerated
 	}
-	novel := baseline.NewKeysP(fresh+1, q1, days)
+	if fresh >= maxFreshLookups {
+		return // many at once are for the detector that counts names
+	}
+	rate := baseline.NewKeyRate(q1, days)
 	r := &in.Event.Record
-	reasons := []Why{why("domain", domain, fmt.Sprintf("%d domains asked for in one day only, in %d days", q1, days), novel)}
+	reasons := []Why{why("domain", domain, fmt.Sprintf("%d domains asked for in one day only, in %d days", q1, days), baseline.AtLeastOne(rate, 1))}
 	if marks != 0 {
 		reasons = append(reasons, why("name", "looks machine-generated", "a name that people chose (99 %)", .01))
 	}
 	sortWhy(reasons)
 	report(Finding{
-		Kind: NewDestination, Class: DNS, Severity: Low, Device: in.Client, Subject: "lookup " + domain,
+		Kind: NewDestination, Class: DNS, Severity: Low, Device: in.Client, Subject: domain,
 		Peer: Peer{Name: domain, Port: r.Server.Port, Proto: protoName(r.Proto)},
-		Time: in.Now(), First: r.First, P: novel * l.marks.P(marks), Confidence: confidence(m),
+		Time: in.Now(), First: r.First, P: baseline.AtLeastOne(rate, l.marks.P(marks)), Confidence: confidence(m),
 		Summary: fmt.Sprintf("%s looked up %s, a domain it never asked for before.", in.Client.Name, domain),
 		Why:     reasons, Attack: []string{"T1071.004"}, Flow: *r, Repeat: known,
-		Flag: func() { m.Destinations.Flag(key) },
+		Flag: func() { m.Lookups.Flag(key) },
 	})
 }

@@ -169,27 +169,27 @@ func leftOut(in *Input) bool {
 }
 
 // destinationOf is the key of the flow's destination as the client sees it,
-// and whether its entity is a name.
-func destinationOf(in *Input) (baseline.Destination, bool) {
+// its entity for people, and whether that is a name.
+func destinationOf(in *Input) (dest baseline.Destination, label string, named bool) {
 	r := &in.Event.Record
 	port := r.Server.Port
 	if r.Proto == protoICMP || r.Proto == protoICMPv6 {
 		port = 0
 	}
-	dest := baseline.Destination{Service: baseline.NewServiceKey(in.Scope, r.Proto, port)}
-	if in.Scope == baseline.LAN {
-		dest.Entity = r.Server.Addr.String()
-		if in.Server != nil {
-			dest.Entity = in.Server.ID
-		}
-		return dest, true
+	dest.Service = baseline.NewServiceKey(in.Scope, r.Proto, port)
+	switch name := in.name(); {
+	case in.Scope == baseline.LAN && in.Server != nil:
+		dest.Entity = baseline.EntityOf(in.Server.ID)
+		return dest, in.Server.Name, true
+	case in.Scope == baseline.LAN:
+		label = r.Server.Addr.String()
+	case name != "":
+		label, named = RegisteredDomain(name), true
+	default:
+		label = Network(r.Server.Addr)
 	}
-	if name := in.name(); name != "" {
-		dest.Entity = RegisteredDomain(name)
-		return dest, true
-	}
-	dest.Entity = Network(r.Server.Addr)
-	return dest, false
+	dest.Entity = baseline.EntityOf(label)
+	return dest, label, named
 }
 
 // name is the server's name as the client knows it, "" if none was heard of.

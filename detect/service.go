@@ -61,6 +61,11 @@ func (o *offers) Observe(in *Input, report func(Finding)) {
 	if young {
 		return
 	}
+	if in.Client != nil {
+		// The device at the other end is the one that did something new, and
+		// it is judged for that; that somebody answered is a note.
+		p = max(p, lanOnly)
+	}
 	o.report(in, svc, p, marks, known, report)
 }
 
@@ -110,5 +115,5 @@ func serviceNovelty(m *baseline.Model, svc baseline.Service, table *baseline.Mar
 	if svc.Scope == baseline.InboundWAN {
 		marks |= markFromWAN
 	}
-	return baseline.NewKeysP(fresh+1, q1, m.Calendar.Days()) * table.P(marks), marks
+	return baseline.AtLeastOne(baseline.NewKeysRate(fresh+1, q1, q1, m.Calendar.Days()), table.P(marks)), marks
 }
