@@ -108,21 +108,22 @@ type Event struct {
 const SeqClose = math.MaxUint64
 
 // Compare orders events by time, then timeouts before packets, packets by
-// ordinal and the end of input last. What one packet caused is ordered by flow
-// (addresses, ports, protocol, VLAN), an End before the Start of the flow that
-// takes its place, that before its Update. The order is total and does not
-// depend on how packets were spread over shards.
+// ordinal and the end of input last. Of what one packet caused, the End of a
+// flow that makes room comes before the Start of the one that takes its place,
+// and that before its Update; the rest is settled by addresses, ports,
+// protocol, VLAN and ID. The order is total and does not depend on how packets
+// were spread over shards.
 func Compare(a, b *Event) int {
 	if c := cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(a.Seq, b.Seq)); c != 0 {
 		return c
 	}
 	x, y := &a.Record, &b.Record
 	return cmp.Or(
+		cmp.Compare(a.Kind.rank(), b.Kind.rank()),
 		x.Client.compare(&y.Client),
 		x.Server.compare(&y.Server),
 		cmp.Compare(x.Proto, y.Proto),
 		cmp.Compare(x.VLAN, y.VLAN),
-		cmp.Compare(a.Kind.rank(), b.Kind.rank()),
 		cmp.Compare(x.ID, y.ID),
 	)
 }
