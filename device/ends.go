@@ -146,6 +146,9 @@ func (v *Inventory) resolve(s, peer *side, r *flow.Record, now time.Time, ns int
 // byAddress resolves an end without a usable link address: an end that has
 // not spoken, or a link that has none.
 func (v *Inventory) byAddress(s, peer *side, scope Scope, r *flow.Record, now time.Time, ns int64) *Device {
+	if scope == WAN {
+		return nil
+	}
 	d := v.lookup(s.ip, r.VLAN)
 	if d == nil {
 		d = v.elsewhere(s.ip, peer.ip, r.VLAN)
@@ -153,7 +156,7 @@ func (v *Inventory) byAddress(s, peer *side, scope Scope, r *flow.Record, now ti
 	if d == nil {
 		// Only who has spoken is a device, or a scan would fill the inventory;
 		// inside a tunnel, who has been answered, too.
-		if !s.sent || scope != LAN || r.Tunnel && (r.Packets[0] == 0 || r.Packets[1] == 0) {
+		if !s.sent || r.Tunnel && (r.Packets[0] == 0 || r.Packets[1] == 0) {
 			return nil
 		}
 		d = v.create(MAC{}, s.ip, r.VLAN, now)

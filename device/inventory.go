@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"gatehouse/flow"
@@ -181,6 +182,26 @@ func (v *Inventory) ByAddress(a netip.Addr) *Device {
 		return nil
 	}
 	return v.lookup(a.Unmap(), 0)
+}
+
+// Find returns the devices that ref may mean: an ID, a MAC address in any usual
+// form, an IP address, or a name in any case. An ID, a MAC address and mostly
+// an IP address mean one device at most; a name may be several devices'.
+func (v *Inventory) Find(ref string) []*Device {
+	if d := v.devices[ref]; d != nil {
+		return []*Device{d}
+	}
+	var mac MAC
+	if mac.UnmarshalText([]byte(ref)) == nil {
+		if d := v.byMAC[mac.key()]; d != nil {
+			return []*Device{d}
+		}
+	}
+	if a, err := netip.ParseAddr(ref); err == nil {
+		a = a.Unmap()
+		return v.list(func(d *Device) bool { return d.address(a) != nil })
+	}
+	return v.list(func(d *Device) bool { return strings.EqualFold(d.Name, ref) })
 }
 
 // Stats returns the counters so far.

@@ -353,6 +353,31 @@ func TestAddressMoves(t *testing.T) {
 	})
 }
 
+func TestFind(t *testing.T) {
+	h := newHome(t, DefaultConfig())
+	h.lease(camMAC, cam.ip, "192.168.1.1", "Porch-Cam")
+	h.lease(cam2MAC, "192.168.1.130", "192.168.1.1", "porch-cam")
+	tests := []struct {
+		ref  string
+		want []string
+	}{
+		{camID, []string{camID}},
+		{"F4-B8-5E-FF-2B-1B", []string{camID}},
+		{"f4b85eff2b1b", []string{camID}},
+		{"192.168.1.129", []string{camID}},
+		{"::ffff:192.168.1.129", []string{camID}},
+		{"PORCH-CAM", []string{camID, cam2ID}},
+		{"192.168.1.7", []string{}},
+		{"aa:bb:cc:dd:ee:ff", []string{}},
+		{"", []string{}},
+	}
+	for _, tt := range tests {
+		if diff := cmp.Diff(tt.want, ids(h.Find(tt.ref))); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", tt.ref, diff)
+		}
+	}
+}
+
 func TestMACFlood(t *testing.T) {
 	h := newHome(t, Config{MaxDevices: 512})
 	for range 2 {
