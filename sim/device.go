@@ -130,6 +130,21 @@ func (p *program) reach(now instant, host string, port uint16) *conn {
 	return p.dial(t, p.w.inet.peer(addrs[0], s.far), port)
 }
 
+// knock tries to connect to a host that refuses.
+func (p *program) knock(now instant, host string) {
+	s := p.w.inet.site(host)
+	addrs, t := p.lookup(now, host)
+	if len(addrs) == 0 {
+		return
+	}
+	c := p.conn(t, p.w.inet.peer(addrs[0], s.far), 443)
+	if c.unanswered() {
+		c.open()
+		return
+	}
+	c.refuse()
+}
+
 // connect opens a TLS connection to a host; nil if that failed.
 func (p *program) connect(now instant, host string, port uint16) *channel {
 	c := p.reach(now, host, port)

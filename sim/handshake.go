@@ -2,7 +2,7 @@ package sim
 
 import (
 	"crypto"
-	_ "crypto/sha1" //nolint:gosec // what TLS 1.0 signs with (RFC 4492 section 5.4)
+	_ "crypto/sha1" // what TLS 1.0 signs with (RFC 4492 section 5.4)
 	_ "crypto/sha256"
 	"fmt"
 

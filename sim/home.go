@@ -88,8 +88,9 @@ func (w *world) poolMembers() []netip.Prefix {
 	r := newStream(w.cfg.Seed, "ntp pool")
 	out := make([]netip.Prefix, 36)
 	for i := range out {
-		p := subnet(r, netip.MustParsePrefix(pick(r, clouds)))
-		out[i] = netip.PrefixFrom(p.Addr(), 27) // .16 alone: one server a network
+		a := subnet(r, netip.MustParsePrefix(pick(r, clouds))).Addr().As4()
+		a[3] = byte(r.n(8)) << 5
+		out[i] = netip.PrefixFrom(netip.AddrFrom4(a), 27) // has room for one address, see addrIn
 	}
 	return out
 }

@@ -43,8 +43,13 @@ func (p *person) page(now instant, host string) {
 	}
 }
 
-// load fetches something from a host, by QUIC where the host can.
+// load fetches something from a host, by QUIC where the host can. Now and then
+// a host has moved house or is overloaded, and refuses.
 func (p *person) load(now instant, host string, down int) {
+	if p.rnd.chance(4) {
+		p.knock(now, host)
+		return
+	}
 	if p.w.inet.site(host).quic && p.rnd.chance(700) {
 		p.quic(now, host, down)
 		return

@@ -55,9 +55,12 @@ type booking struct {
 const apart = 3 * time.Hour
 
 // slot finds a time for an event of a device that lasts d and begins between
-// two hours of the day. "" for a device stands for all.
+// two hours of the day, but no more than half of the time that there is. "" for
+// a device stands for all.
 func (b *booking) slot(device string, d time.Duration, first, last int) (window, error) {
-	days := max(1, int(b.until.sub(b.from)/(24*time.Hour)))
+	room := b.until.sub(b.from)
+	days := max(1, int(room/(24*time.Hour)))
+	d = min(d, room/2)
 	for range 400 {
 		midnight := b.from.add(time.Duration(b.rnd.n(days)) * 24 * time.Hour)
 		from := midnight.add(b.rnd.span(time.Duration(first)*time.Hour, time.Duration(last)*time.Hour))
@@ -68,7 +71,7 @@ func (b *booking) slot(device string, d time.Duration, first, last int) (window,
 		b.taken[device] = append(b.taken[device], w)
 		return w, nil
 	}
-	return window{}, fmt.Errorf("%w: %d days after learning leave no room for all scenarios", ErrConfig, days)
+	return window{}, fmt.Errorf("%w: %d days after learning leave no room for all scenarios, 4 would", ErrConfig, days)
 }
 
 func (b *booking) clash(device string, w window) bool {
@@ -85,8 +88,23 @@ func (b *booking) clash(device string, w window) bool {
 	return false
 }
 
+// planTries is how often a plan is begun anew when its events do not fit. A
+// month needs one try nearly always, a week may need several.
+const planTries = 40
+
 // newPlan chooses times, devices and peers of all scenarios that cfg wants.
 func newPlan(cfg Config) (*plan, error) {
+	var p *plan
+	var err error
+	for try := range planTries {
+		if p, err = tryPlan(cfg, try); err == nil {
+			return p, nil
+		}
+	}
+	return nil, err
+}
+
+func tryPlan(cfg Config, try int) (*plan, error) {
 	learn := cfg.LearnDays
 	if learn == 0 {
 		learn = cfg.Days * 2 / 3
@@ -103,7 +121,7 @@ func newPlan(cfg Config) (*plan, error) {
 			if s.name == outageName != whole || !cfg.wants(s) {
 				continue
 			}
-			b.rnd = newStream(cfg.Seed, "scenario/"+s.name)
+			b.rnd = newStream(cfg.Seed, fmt.Sprintf("scenario/%s/%d", s.name, try))
 			label, play, err := s.plan(&b)
 			if err != nil {
 				return nil, fmt.Errorf("plan %s: %w", s.name, err)

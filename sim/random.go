@@ -125,10 +125,11 @@ func (s *stream) letters(alphabet string, n int) string {
 	return string(b)
 }
 
-// addrIn returns a host address in an IPv4 prefix, never its first or last 16.
+// addrIn returns a host address in an IPv4 prefix of at most 27 bits: any but
+// its first 16 and its last 15.
 func (s *stream) addrIn(p netip.Prefix) netip.Addr {
 	a := p.Masked().Addr().As4()
-	room := 1<<(32-p.Bits()) - 32
+	room := 1<<(32-p.Bits()) - 31
 	v := binary.BigEndian.Uint32(a[:]) + uint32(16+s.n(room))
 	binary.BigEndian.PutUint32(a[:], v)
 	return netip.AddrFrom4(a)

@@ -19,7 +19,7 @@ import (
 type Config struct {
 	Seed       uint64    // of all randomness
 	Start      time.Time // of the capture; from 1970-01-02 to 2099-12-31
-	Days       int       // length in days of 24 hours, 1 to 366
+	Days       int       // length in days of 24 hours, 1 to 366; all scenarios together need 12
 	LearnDays  int       // days before the first scenario; 0 means two thirds of Days
 	Attacks    bool      // with attacks
 	LookAlikes bool      // with innocent events that look like attacks

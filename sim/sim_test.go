@@ -217,6 +217,23 @@ func TestLabels(t *testing.T) {
 	}
 }
 
+// Twelve days are enough for everything, whatever the seed.
+func TestTwelveDaysAreEnough(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.Days = 12
+	for cfg.Seed = 1; cfg.Seed <= 200; cfg.Seed++ {
+		if n := len(plannedHome(t, cfg).Labels()); n != len(scenarios) {
+			t.Errorf("seed %d: %d labels, want %d", cfg.Seed, n, len(scenarios))
+		}
+	}
+	// Frames checks by itself that every program keeps to the order of time.
+	for cfg.Seed = 201; cfg.Seed <= 203; cfg.Seed++ {
+		if err := plannedHome(t, cfg).Frames(func(Frame) error { return nil }); err != nil {
+			t.Errorf("seed %d: %v", cfg.Seed, err)
+		}
+	}
+}
+
 // Attacks on one device must not run into each other, or a finding could not
 // be told to which it belongs.
 func TestAttacksAreApart(t *testing.T) {

@@ -120,6 +120,7 @@ func (c *conn) open() {
 		c.win = [2]uint16{502, 509} // scaled from here on
 	}
 	c.emit(client, c.t, segment{flags: ack})
+	c.t = c.t.add(c.rnd.span(30*time.Microsecond, 600*time.Microsecond))
 	c.turn = client
 }
 
