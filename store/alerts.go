@@ -34,7 +34,7 @@ func (s *Store) Alerts(ctx context.Context, f Filter) ([]alert.Alert, error) {
 	if f.Device != "" {
 		t := parseDeviceTerm(f.Device)
 		c.add(`device_id = ? OR device_name = ? COLLATE NOCASE OR device_mac = ? COLLATE NOCASE
-			OR EXISTS (SELECT 1 FROM json_each(body, '$.device.ips') WHERE value = ?)
+			OR EXISTS (SELECT 1 FROM json_each(iif(json_valid(body), body, '{}'), '$.device.ips') WHERE value = ?)
 			OR device_id IN (`+knownDevices+`)`,
 			append([]any{t.text, t.text, t.address, t.address}, t.args()...)...)
 	}
@@ -73,7 +73,7 @@ func (s *Store) Incidents(ctx context.Context, f Filter) ([]alert.Incident, erro
 	}
 	if f.Device != "" {
 		t := parseDeviceTerm(f.Device)
-		c.add("EXISTS (SELECT 1 FROM json_each(body, '$.devices') WHERE value = ? OR value IN ("+knownDevices+"))",
+		c.add("EXISTS (SELECT 1 FROM json_each(iif(json_valid(body), body, '{}'), '$.devices') WHERE value = ? OR value IN ("+knownDevices+"))",
 			append([]any{t.text}, t.args()...)...)
 	}
 	return listBodies[alert.Incident](ctx, s, "incident", c.sql("SELECT id, body FROM incident", f, "last_seen", "id"), c.args)
@@ -104,7 +104,7 @@ func (s *Store) Observations(ctx context.Context, f Filter) ([]alert.Observation
 		t := parseDeviceTerm(f.Device)
 		c.add("device = ? OR device IN ("+knownDevices+")", append([]any{t.text}, t.args()...)...)
 	}
-	sql := c.sql("SELECT time, kind, device, subject, p, summary, count FROM observation", f, "time", "device", "kind", "subject")
+	sql := c.sql("SELECT time, kind, device, subject, p, summary, count FROM observation", f, "day", "time", "device", "kind", "subject")
 
 	var out []alert.Observation
 	err := s.list(ctx, "observation", sql, c.args, func(row *sqlite3.Stmt) error {
@@ -122,27 +122,34 @@ func (s *Store) Observations(ctx context.Context, f Filter) ([]alert.Observation
 // setText sets a string of a type that this room need not name.
 func setText[S ~string](to *S, s string) { *to = S(s) }
 
-// list reads rows of what is called by its singular.
+// list reads rows of what is called by its singular. The queries are sound:
+// if one is not understood, the schema is damaged.
 func (s *Store) list(ctx context.Context, what, sql string, args []any, scan func(*sqlite3.Stmt) error) error {
-	err := s.read.do(ctx, func(db *sqlite3.Conn) error { return query(db, sql, args, scan) })
+	err := s.read.do(ctx, func(db *sqlite3.Conn) error { return asDamage(query(db, sql, args, scan)) })
 	if err != nil {
 		return fmt.Errorf("read %ss: %w", what, err)
 	}
 	return nil
 }
 
-// listBodies reads rows of an id and a JSON body.
+// listBodies reads rows of an id and a JSON body. A row that the medium has
+// bent is left out and logged: it must not hide the others.
 func listBodies[T any](ctx context.Context, s *Store, what, sql string, args []any) ([]T, error) {
 	var out []T
 	err := s.list(ctx, what, sql, args, func(row *sqlite3.Stmt) error {
 		var v T
 		if err := json.Unmarshal(row.ColumnRawText(1), &v); err != nil {
-			return fmt.Errorf("decode %s %s: %w", what, row.ColumnText(0), err)
+			s.logUnreadable(ctx, what, row.ColumnText(0), err)
+			return nil
 		}
 		out = append(out, v)
 		return nil
 	})
 	return out, err
+}
+
+func (s *Store) logUnreadable(ctx context.Context, what, id string, err error) {
+	s.log.WarnContext(ctx, "row of the store cannot be read", "dir", s.dir, "what", what, "id", id, "error", err)
 }
 
 // oneBody reads the row of a table whose id is, or starts with, what is given.
@@ -171,7 +178,7 @@ func oneBody[T any](ctx context.Context, s *Store, table, given string) (T, erro
 	}
 	var v T
 	if err := json.Unmarshal(first, &v); err != nil {
-		return none, fmt.Errorf("decode %s %s: %w", table, ids[0], err)
+		return none, explain(fmt.Sprintf("%s %s is damaged in the store: %v", table, ids[0], err), ErrDamaged, err)
 	}
 	return v, nil
 }

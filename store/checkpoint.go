@@ -205,9 +205,9 @@ func inOrder(obs []alert.Observation) []alert.Observation {
 func putObservation(c *conn, o *alert.Observation) error {
 	t := nanos(o.Time)
 	return c.exec(`
-		INSERT INTO observation (device, day, kind, subject, time, last_time, last_count, count, p, summary)
+		INSERT INTO observation (day, device, kind, subject, time, last_time, last_count, count, p, summary)
 		VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?6, ?7, ?8)
-		ON CONFLICT (device, day, kind, subject) DO UPDATE SET
+		ON CONFLICT (day, device, kind, subject) DO UPDATE SET
 			count = count + iif(excluded.last_time > last_time, excluded.count, max(0, excluded.count - last_count)),
 			last_count = iif(excluded.last_time > last_time, excluded.count, max(last_count, excluded.count)),
 			last_time = excluded.last_time,
@@ -215,7 +215,7 @@ func putObservation(c *conn, o *alert.Observation) error {
 			p = min(p, excluded.p)
 		WHERE excluded.last_time > last_time
 		   OR excluded.last_time = last_time AND (excluded.count > last_count OR excluded.p < p)`,
-		o.Device, dayOf(t), string(o.Kind), o.Subject, t, o.Count, o.P, o.Summary)
+		dayOf(t), o.Device, string(o.Kind), o.Subject, t, o.Count, o.P, o.Summary)
 }
 
 func putDevice(c *conn, d *DeviceRow) error {

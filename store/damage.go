@@ -10,18 +10,58 @@ import (
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
+
+	"gatehouse/alert"
 )
 
 // quickCheck reads the whole database for damage. It takes the time of reading
 // the file once; what it leaves out compared with integrity_check is whether
 // indexes agree with their tables, which damage of the medium rarely spares.
 func quickCheck(db *sqlite3.Conn) error {
-	return query(db, "PRAGMA quick_check(1)", nil, func(row *sqlite3.Stmt) error {
+	err := query(db, "PRAGMA quick_check(1)", nil, func(row *sqlite3.Stmt) error {
 		if finding := row.ColumnText(0); finding != "ok" {
 			return fmt.Errorf("%w: %s", sqlite3.CORRUPT, finding)
 		}
 		return nil
 	})
+	return asDamage(err)
+}
+
+// trial stores a row of each kind and takes it back, which writes nothing to
+// the disk. It meets what quickCheck cannot see: a schema that is well-formed
+// and not ours any more, in which every checkpoint would fail.
+func trial(c *conn, db *sqlite3.Conn) error {
+	const id = "trial"
+	none := []byte("null")
+	batch := Batch{
+		Alerts:       []alert.Alert{{ID: id, Severity: 1}},
+		Incidents:    []alert.Incident{{ID: id, Severity: 1}},
+		Observations: []alert.Observation{{}},
+		Devices:      []DeviceRow{{ID: id, Data: none}},
+		Baselines:    []BaselineRow{{Device: id}},
+		Sensor:       none,
+		Run:          &Run{ID: id, Data: none},
+	}
+	tx, err := db.BeginImmediate()
+	if err != nil {
+		return err
+	}
+	err = batch.put(c)
+	if !db.GetAutocommit() {
+		err = errors.Join(err, tx.Rollback())
+	}
+	return asDamage(err)
+}
+
+// asDamage is for statements that work on every sound database of ours: if
+// SQLite finds them wrong, the schema is.
+func asDamage(err error) error {
+	for _, code := range []sqlite3.ErrorCode{sqlite3.ERROR, sqlite3.CONSTRAINT, sqlite3.MISMATCH} {
+		if errors.Is(err, code) {
+			return fmt.Errorf("%w: %w", sqlite3.CORRUPT, err)
+		}
+	}
+	return err
 }
 
 // setAside renames a damaged database and its log, so that somebody can try

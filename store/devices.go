@@ -26,8 +26,7 @@ func (s *Store) Device(ctx context.Context, term string) (DeviceRow, error) {
 	}
 	limit := fmt.Sprintf(" ORDER BY id <> ?1, id LIMIT %d", maxCandidates+1)
 	found, err := s.devices(ctx, "SELECT "+deviceColumns+` FROM device
-		WHERE id = ?1 OR name = ?1 COLLATE NOCASE OR EXISTS (SELECT 1 FROM json_each(addresses) WHERE value = ?2 COLLATE NOCASE)`+limit,
-		t.text, t.address)
+		WHERE id = ?1 OR name = ?1 COLLATE NOCASE OR `+hasAddress+limit, t.text, t.address)
 	if err == nil && len(found) == 0 {
 		found, err = s.devices(ctx, "SELECT "+deviceColumns+" FROM device WHERE substr(id, 1, length(?1)) = ?1"+limit, t.text)
 	}
@@ -54,7 +53,7 @@ func (s *Store) devices(ctx context.Context, sql string, args ...any) ([]DeviceR
 			Data: row.ColumnBlob(8, nil),
 		}
 		if err := json.Unmarshal(row.ColumnRawText(7), &d.Addresses); err != nil {
-			return fmt.Errorf("decode addresses of device %s: %w", d.ID, err)
+			s.logUnreadable(ctx, "addresses of device", d.ID, err)
 		}
 		out = append(out, d)
 		return nil

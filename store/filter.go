@@ -62,7 +62,11 @@ func (c *clauses) sql(head string, f Filter, orderBy ...string) string {
 // knownDevices is a subquery for the ids of the devices that a term stands for
 // now; its parameters are deviceTerm.args.
 const knownDevices = `SELECT id FROM device
-	WHERE id = ? OR name = ? COLLATE NOCASE OR EXISTS (SELECT 1 FROM json_each(addresses) WHERE value = ? COLLATE NOCASE)`
+	WHERE id = ? OR name = ? COLLATE NOCASE OR ` + hasAddress
+
+// hasAddress is the condition that a device has the address of a parameter. A
+// bent row has none, instead of making the query fail.
+const hasAddress = `EXISTS (SELECT 1 FROM json_each(iif(json_valid(addresses), addresses, '[]')) WHERE value = ? COLLATE NOCASE)`
 
 // deviceTerm is a device as somebody has typed it.
 type deviceTerm struct {

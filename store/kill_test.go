@@ -27,6 +27,9 @@ import (
 // write checkpoints until it is killed.
 const childEnv = "GATEHOUSE_STORE_TEST_CHILD"
 
+// opening is the first line that such a process prints.
+const opening = "opening"
+
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(childEnv); dir != "" {
 		fmt.Fprintln(os.Stderr, writeUntilKilled(dir))
@@ -39,6 +42,7 @@ func TestMain(m *testing.M) {
 // number of each checkpoint after it is stored.
 func writeUntilKilled(dir string) error {
 	ctx := context.Background()
+	fmt.Println(opening)
 	s, err := Open(ctx, dir, Options{})
 	if err != nil {
 		return err
@@ -137,7 +141,8 @@ func TestKill9(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 9))
 	confirmed := -1
 	for round := range 20 {
-		confirmed = runAndKill(t, dir, confirmed, rng)
+		// At once or after some checkpoints, then at any moment of the next.
+		confirmed = runAndKill(t, dir, confirmed, rng.IntN(60), rng.IntN(20_000))
 
 		if findings := integrity(t, filepath.Join(dir, dbName)); findings != "ok" {
 			t.Fatalf("round %d: integrity_check: %s", round, findings)
@@ -164,9 +169,34 @@ func TestKill9(t *testing.T) {
 	}
 }
 
-// runAndKill starts a writer, lets it store some checkpoints, kills it in the
-// middle of a later one and returns the last number that it has reported.
-func runAndKill(t *testing.T, dir string, confirmed int, rng *rand.Rand) int {
+// The same while the first process is creating the store.
+func TestKill9AtBirth(t *testing.T) {
+	rng := rand.New(rand.NewPCG(2, 9))
+	for round := range 20 {
+		dir := t.TempDir()
+		confirmed := runAndKill(t, dir, -1, 0, rng.IntN(200_000))
+
+		var log bytes.Buffer
+		s, err := Open(t.Context(), dir, Options{Log: logTo(&log)})
+		if err != nil {
+			t.Fatalf("round %d: open after the kill: %v", round, err)
+		}
+		if last := verifyNumbered(t, s); last < confirmed {
+			t.Errorf("round %d: checkpoint %d was reported as stored, only %d is there", round, confirmed, last)
+		}
+		if log.Len() > 0 {
+			t.Errorf("round %d: log: %s", round, log.String())
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// runAndKill starts a writer, lets it store some checkpoints, kills it after a
+// delay that is given as an amount of work, and returns the last number that
+// it has reported.
+func runAndKill(t *testing.T, dir string, confirmed, checkpoints, work int) int {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -195,15 +225,16 @@ func runAndKill(t *testing.T, dir string, confirmed int, rng *rand.Rand) int {
 		confirmed = n
 		return true
 	}
-	for range rng.IntN(60) {
+	if !lines.Scan() || lines.Text() != opening {
+		t.Fatalf("child begins with %q", lines.Text())
+	}
+	for range checkpoints {
 		if !read() {
 			break
 		}
 	}
-	// Work for up to some milliseconds, so that the kill hits any part of a
-	// checkpoint and not always the moment after a report.
 	sum := [32]byte{}
-	for range rng.IntN(20_000) {
+	for range work {
 		sum = sha256.Sum256(sum[:])
 	}
 	if err := cmd.Process.Kill(); err != nil {

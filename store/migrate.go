@@ -67,7 +67,7 @@ func inspect(db *sqlite3.Conn, path string) (version int, err error) {
 			return nil
 		})
 	if err != nil {
-		return 0, err
+		return 0, asDamage(err)
 	}
 	if application != applicationID && (objects > 0 || version != 0 || application != 0) {
 		return 0, explain(path+" is a database of another program: choose another --state directory", ErrForeign)

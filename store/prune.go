@@ -22,12 +22,13 @@ type Retention struct {
 	Alerts       Limit // closed alerts, by when they were last seen
 	Incidents    Limit // closed incidents without stored alerts, by when they were last seen
 	Observations Limit // by when they were first made
-	Runs         Limit // by when they started; the newest is always kept
+	Runs         Limit // runs but the newest, by when they started
 }
 
 // DefaultRetention keeps a year and a month of alerts, so that one can be
-// compared with the same month of last year, and 90 days of observations. The
-// row limits bound the database to some 200 MiB.
+// compared with the same month of last year, and 90 days of observations. At
+// some 1.1 kB an alert and 200 bytes an observation, the row limits bound
+// these to 75 MB.
 func DefaultRetention() Retention {
 	const day = 24 * time.Hour
 	return Retention{
@@ -84,14 +85,15 @@ type prunable struct {
 	table string
 	key   string // of a row
 	age   string // column of the time that counts
+	order string // by age, as an index has it
 	where string
 }
 
 var (
-	closedAlerts    = prunable{"alert", "rowid", "last_seen", "state = 'closed'"}
-	closedIncidents = prunable{"incident", "rowid", "last_seen", "state = 'closed' AND NOT EXISTS (SELECT 1 FROM alert WHERE alert.incident = incident.id)"}
-	observations    = prunable{"observation", "device, day, kind, subject", "time", "true"}
-	pastRuns        = prunable{"run", "rowid", "started", "started < (SELECT max(started) FROM run)"}
+	closedAlerts    = prunable{"alert", "rowid", "last_seen", "last_seen", "state = 'closed'"}
+	closedIncidents = prunable{"incident", "rowid", "last_seen", "last_seen", "state = 'closed' AND NOT EXISTS (SELECT 1 FROM alert WHERE alert.incident = incident.id)"}
+	observations    = prunable{"observation", "day, device, kind, subject", "time", "day, time", "true"}
+	pastRuns        = prunable{"run", "rowid", "started", "started", "started < (SELECT max(started) FROM run)"}
 )
 
 // prune applies a limit and returns the number of rows deleted.
@@ -123,8 +125,8 @@ func (p prunable) prune(ctx context.Context, c *conn, now time.Time, l Limit) (d
 
 // delete deletes up to limit rows older than a time, oldest first.
 func (p prunable) delete(ctx context.Context, c *conn, before time.Time, limit int) (deleted int, err error) {
-	sql := fmt.Sprintf("DELETE FROM %[1]s WHERE (%[2]s) IN (SELECT %[2]s FROM %[1]s WHERE %[4]s AND %[3]s < ? ORDER BY %[3]s LIMIT ?)",
-		p.table, p.key, p.age, p.where)
+	sql := fmt.Sprintf("DELETE FROM %[1]s WHERE (%[2]s) IN (SELECT %[2]s FROM %[1]s WHERE %[3]s AND %[4]s < ? ORDER BY %[5]s LIMIT ?)",
+		p.table, p.key, p.where, p.age, p.order)
 	for deleted < limit {
 		step := min(limit-deleted, pruneStep)
 		var n int

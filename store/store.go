@@ -42,7 +42,7 @@ type Options struct {
 	// ReadOnly opens an existing store beside a running writer. All methods
 	// that change something return ErrReadOnly.
 	ReadOnly bool
-	// Log is told of damage, migrations and backups; nil for silence.
+	// Log is told of damage and changes of the schema; nil for silence.
 	Log *slog.Logger
 	// BusyTimeout is how long to wait for a lock that another program holds;
 	// 0 means DefaultBusyTimeout.
@@ -68,6 +68,7 @@ func (o Options) withDefaults() Options {
 // for one another, and so do reads, but neither waits for the other.
 type Store struct {
 	dir   string
+	log   *slog.Logger
 	write *conn     // nil if read-only
 	read  *conn     // a second connection, so that no listing delays a checkpoint
 	lock  *fileLock // nil if read-only

@@ -38,10 +38,11 @@ CREATE INDEX incident_last_seen ON incident (last_seen, id);
 
 -- One row for each thing seen of a device on one UTC day. last_time and
 -- last_count are of the newest occurrences merged into count: what is given a
--- second time is recognised by them.
+-- second time is recognised by them. The day leads the key, so that what one
+-- checkpoint writes lies on few pages.
 CREATE TABLE observation (
-    device     TEXT    NOT NULL,            -- device.id
     day        INTEGER NOT NULL,            -- days since the Unix epoch
+    device     TEXT    NOT NULL,            -- device.id
     kind       TEXT    NOT NULL,
     subject    TEXT    NOT NULL,
     time       INTEGER NOT NULL,            -- first occurrence of the day
@@ -50,9 +51,8 @@ CREATE TABLE observation (
     count      INTEGER NOT NULL,
     p          REAL    NOT NULL,            -- the smallest of the day
     summary    TEXT    NOT NULL,            -- the one that came with p
-    PRIMARY KEY (device, day, kind, subject)
+    PRIMARY KEY (day, device, kind, subject)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX observation_time ON observation (time);
 
 CREATE TABLE device (
     id           TEXT    NOT NULL PRIMARY KEY,
