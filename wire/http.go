@@ -232,6 +232,9 @@ func (s *httpStream) head(dir Dir, b []byte, msgs []Message) (int, []Message, er
 	if lead := len(b) - len(skipEmptyLines(b)); lead > 0 {
 		return lead, msgs, nil
 	}
+	if len(b) == 1 && b[0] == '\r' { // half an empty line
+		return 0, msgs, nil
+	}
 	if sniffHTTP(dir, b) == No {
 		return 0, msgs, errHTTPKind
 	}

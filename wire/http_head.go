@@ -37,6 +37,7 @@ func sniffHTTP(_ Dir, b []byte) Match {
 
 // sniffTarget judges a request line that is not complete: the target must be
 // printable and start as one of the four forms of RFC 9112 section 3.2 does.
+// Blanks say nothing, as some clients leave them in the target.
 func sniffTarget(b []byte) Match {
 	if len(b) == 0 {
 		return Maybe
@@ -46,12 +47,6 @@ func sniffTarget(b []byte) Match {
 	}
 	for _, c := range b {
 		if c < ' ' && c != '\r' || c == 0x7f {
-			return No
-		}
-	}
-	if i := bytes.IndexByte(b, ' '); i > 0 {
-		version := b[i+1:]
-		if n := min(len(version), len(httpVersion)); string(version[:n]) != httpVersion[:n] && bytes.IndexByte(version, ' ') < 0 {
 			return No
 		}
 	}

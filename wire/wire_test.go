@@ -1,0 +1,70 @@
+package wire
+
+import (
+	"slices"
+	"testing"
+)
+
+func TestTable(t *testing.T) {
+	var names []string
+	ports := map[uint16]string{}
+	for _, row := range Table() {
+		names = append(names, row.Name)
+		if (row.Sniff == nil) != (row.NewStream == nil) {
+			t.Errorf("%s: Sniff and NewStream go together", row.Name)
+		}
+		if row.Datagram == nil && row.NewStream == nil {
+			t.Errorf("%s: parses nothing", row.Name)
+		}
+		if row.Datagram == nil && (row.SniffDatagram != nil || row.UDPPorts != nil) {
+			t.Errorf("%s: recognises datagrams that it cannot parse", row.Name)
+		}
+		for _, port := range row.UDPPorts {
+			if other := ports[port]; other != "" {
+				t.Errorf("UDP port %d belongs to %s and %s", port, other, row.Name)
+			}
+			ports[port] = row.Name
+		}
+	}
+	want := []string{"dns", "mdns", "llmnr", "dhcp", "tls", "http"}
+	if !slices.Equal(names, want) {
+		t.Errorf("got protocols %v, want %v", names, want)
+	}
+
+	Table()[0].Name = "changed"
+	if got := Table()[0].Name; got != "dns" {
+		t.Errorf("a caller changed the table: got %q", got)
+	}
+}
+
+// TestSniffIsExclusive: at most one row says Yes, and a row that has said No
+// to a prefix does not say Yes to more.
+func TestSniffIsExclusive(t *testing.T) {
+	for _, in := range tcpSeeds() {
+		for n := range len(in) + 1 {
+			checkSniff(t, in[:n])
+		}
+	}
+}
+
+// checkSniff holds the promises of Sniff for one prefix.
+func checkSniff(t *testing.T, b []byte) {
+	t.Helper()
+	var yes []string
+	for _, row := range Table() {
+		if row.Sniff == nil {
+			continue
+		}
+		switch row.Sniff(FromClient, b) {
+		case Yes:
+			yes = append(yes, row.Name)
+			if len(b) > 0 && row.Sniff(FromClient, b[:len(b)-1]) == No {
+				t.Errorf("%s says No to %x and Yes with one byte more", row.Name, b[:len(b)-1])
+			}
+		case Maybe, No:
+		}
+	}
+	if len(yes) > 1 {
+		t.Errorf("%v all say Yes to %x", yes, b)
+	}
+}
