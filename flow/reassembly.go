@@ -381,7 +381,9 @@ func (s *Shard) upgrade(e *entry, st *stream) {
 
 // gap gives up a direction because bytes are missing.
 func (s *Shard) gap(e *entry, st *stream, dir wire.Dir) {
-	s.stats.StreamGaps++
+	if len(st.half[dir].held) == 0 { // else flush counts it
+		s.stats.StreamGaps++
+	}
 	s.stop(e, st, dir)
 }
 
@@ -400,6 +402,9 @@ func (s *Shard) flush(e *entry, st *stream, dir wire.Dir) {
 		return
 	}
 	hf.stopped = true
+	if len(hf.held) > 0 {
+		s.stats.StreamGaps++ // what they waited for never came
+	}
 	if f, ok := st.parser.(wire.Flusher); ok {
 		for _, m := range s.callFlush(f, dir, hf.buf) {
 			s.found(e, m)

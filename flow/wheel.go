@@ -60,6 +60,10 @@ func (t *table) relink(r ref, e *entry) {
 func (t *table) advance(now int64, end func(ref)) {
 	w := &t.wheel
 	target := now >> wheelShift
+	if t.count == 0 {
+		w.tick, w.nextDue = max(w.tick, target), math.MaxInt64
+		return
+	}
 	if target > w.tick {
 		// After a long silence every slot is visited once, not once a turn.
 		w.tick = max(w.tick, target-wheelSize)
