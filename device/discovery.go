@@ -169,10 +169,11 @@ func readTXT(text []string) (model, friendly string) {
 	return model, friendly
 }
 
-// hostLabel is the host part of "name.local".
+// hostLabel is the host part of "name.local", and of the single label that
+// LLMNR uses.
 func hostLabel(name string) string {
 	labels := splitLabels(name)
-	if len(labels) < 2 || len(labels) > 3 || strings.HasPrefix(labels[0], "_") {
+	if len(labels) == 0 || len(labels) > 3 || strings.HasPrefix(labels[0], "_") {
 		return ""
 	}
 	return unescape(labels[0])

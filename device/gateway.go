@@ -129,6 +129,8 @@ func (v *Inventory) retire(g *Device) {
 	}
 	g.Gateway = false
 	v.old.push(g)
+	v.classify(g)
+	v.regroup(g)
 }
 
 // becomeRouter marks d as forwarding for others.

@@ -353,6 +353,84 @@ func TestAddressMoves(t *testing.T) {
 	})
 }
 
+func TestGatewayIsReplacedOnlyWhenItIsGone(t *testing.T) {
+	h := newHome(t, DefaultConfig())
+	h.flow(cam, wan("8.8.8.8", gwMAC))
+	h.flow(cam, wan("8.8.8.8", routerMAC))
+	if got := ids(h.Gateways()); !slices.Equal(got, []string{gwID}) {
+		t.Fatalf("a second one took over: %v", got)
+	}
+	h.wait(gatewayAbsence + time.Minute)
+	h.flow(cam, wan("8.8.8.8", routerMAC))
+	if got := ids(h.Gateways()); !slices.Equal(got, []string{"mac:000c42010203"}) {
+		t.Errorf("gateways %v", got)
+	}
+	if d := h.Get(gwID); d.Gateway || d.TypeEvidence != "vendor Check Point" {
+		t.Errorf("the old one: %+v", d)
+	}
+	checkTables(t, h.Inventory)
+	h.Forget("mac:000c42010203")
+	h.flow(cam, wan("8.8.8.8", gwMAC))
+	if got := ids(h.Gateways()); !slices.Equal(got, []string{gwID}) {
+		t.Errorf("after forgetting: %v", got)
+	}
+	checkTables(t, h.Inventory)
+}
+
+func TestGatewaysOfTwoVLANs(t *testing.T) {
+	h := newHome(t, DefaultConfig())
+	h.flow(cam, wan("8.8.8.8", gwMAC), vlan(10))
+	h.flow(end{"192.168.2.5", plugMAC}, wan("8.8.8.8", routerMAC), vlan(20))
+	if got := ids(h.Gateways()); !slices.Equal(got, []string{"mac:000c42010203", gwID}) && !slices.Equal(got, []string{gwID, "mac:000c42010203"}) {
+		t.Errorf("gateways %v", got)
+	}
+}
+
+func TestUntaggedAddressLearnsItsVLAN(t *testing.T) {
+	h := newHome(t, DefaultConfig())
+	h.arp(1, camMAC, cam.ip, "192.168.1.1")
+	h.flow(cam, end{ip: "192.168.1.9"}, vlan(10))
+	h.flow(end{cam.ip, plugMAC}, end{ip: "192.168.1.9"}, vlan(20))
+	for _, tt := range []struct {
+		vlan uint16
+		want string
+	}{{0, camID}, {10, camID}, {20, plugID}, {30, ""}} {
+		if got := idOf(h.lookup(ip(cam.ip), tt.vlan)); got != tt.want {
+			t.Errorf("VLAN %d: %q, want %q", tt.vlan, got, tt.want)
+		}
+	}
+	// the first one of a chain leaves, then the other
+	h.Forget(camID)
+	checkTables(t, h.Inventory)
+	h.Forget(plugID)
+	checkTables(t, h.Inventory)
+	if len(h.bindings) != 0 {
+		t.Errorf("%d bindings left", len(h.bindings))
+	}
+}
+
+func TestCloneSharesNothing(t *testing.T) {
+	h := newHome(t, DefaultConfig())
+	h.lease(camMAC, cam.ip, "192.168.1.1", "cam", 1, 3, 6)
+	h.mdns(cam, wire.DNSRecord{Name: "_rtsp._tcp.local", Type: typePTR, Target: "x._rtsp._tcp.local"})
+	d := h.Get(camID)
+	c := d.Clone()
+	before, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.lease(camMAC, "192.168.1.131", "192.168.1.1", "another", 9, 9)
+	h.flow(cam, plug, func(ev *flow.Event) { ev.Kind = flow.End })
+	d.Services[0], d.Addresses[0].IP, d.DHCP.Params = "x", ip("1.1.1.1"), "x"
+	after, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(before), string(after)); diff != "" {
+		t.Errorf("the clone changed (-before +after):\n%s", diff)
+	}
+}
+
 func TestFind(t *testing.T) {
 	h := newHome(t, DefaultConfig())
 	h.lease(camMAC, cam.ip, "192.168.1.1", "Porch-Cam")

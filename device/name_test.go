@@ -122,6 +122,17 @@ func TestNamesOfOthersAreNotBelieved(t *testing.T) {
 	}
 }
 
+func TestLLMNRResponse(t *testing.T) {
+	h := newHome(t, DefaultConfig())
+	// the responder is the server of the flow
+	d := h.flow(cam, plug, said(&wire.DNS{Proto: "llmnr", Response: true, Answers: []wire.DNSRecord{
+		{Name: "DESKTOP-7", Type: typeA, Addr: ip(plug.ip)},
+	}})).Server
+	if d.Name != "DESKTOP-7" || d.NameSource != ByLLMNR || d.Type != Computer {
+		t.Errorf("got %q from %s, %s", d.Name, d.NameSource, d.Type)
+	}
+}
+
 func TestServicesNamesAndModels(t *testing.T) {
 	h := newHome(t, DefaultConfig())
 	d := h.mdns(end{"192.168.1.50", phoneMAC},
