@@ -100,16 +100,19 @@ func (c *Clock) confirmed(t int64, following []capture.Packet) bool {
 }
 
 // first chooses the time at which an input begins: that of the first packet,
-// unless most of those behind it are far from it and agree with each other.
+// unless it stands alone and most of those behind it agree on another.
 func first(ps []capture.Packet) int64 {
 	ps = ps[:min(len(ps), 1+witnesses)]
-	best, most := ps[0].Time, 0
+	best, most := ps[0].Time, 1
 	for i := range ps {
 		n := 0
 		for j := range ps {
 			if distance(ps[i].Time, ps[j].Time) <= uint64(maxLonely) {
 				n++
 			}
+		}
+		if i == 0 && n > 1 {
+			return best
 		}
 		if n > most {
 			best, most = ps[i].Time, n

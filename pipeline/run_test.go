@@ -1,0 +1,281 @@
+package pipeline_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gatehouse/alert"
+	"gatehouse/capture"
+	"gatehouse/flow"
+	"gatehouse/internal/testkit"
+	"gatehouse/pipeline"
+	"gatehouse/sim"
+	"gatehouse/store"
+)
+
+// home writes a capture of ten simulated days with every attack in the last
+// third, and returns it with the configuration to judge it by.
+func home(t *testing.T) (string, pipeline.Config) {
+	t.Helper()
+	cfg := sim.DefaultConfig()
+	cfg.Days = 12
+	h, err := sim.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(t.TempDir(), "home.pcap")
+	f, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := h.WriteTo(f); err != nil {
+		t.Fatal(err)
+	}
+	run := pipeline.DefaultConfig()
+	run.Detect.Roots = x509.NewCertPool()
+	if !run.Detect.Roots.AppendCertsFromPEM(h.RootsPEM()) {
+		t.Fatal("the simulated roots are not PEM")
+	}
+	return name, run
+}
+
+func open(t *testing.T, names ...string) capture.Source {
+	t.Helper()
+	src, err := capture.Open(names)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = src.Close() })
+	return src
+}
+
+// outcome is all that a run says about its input, as bytes.
+func outcome(t *testing.T, cfg pipeline.Config, names ...string) []byte {
+	t.Helper()
+	sum, err := pipeline.Run(t.Context(), open(t, names...), nil, cfg, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return encode(t, sum.Changes, sum.Devices, sum.Gateways)
+}
+
+func encode(t *testing.T, values ...any) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetIndent("", " ")
+	for _, v := range values {
+		if err := enc.Encode(v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return b.Bytes()
+}
+
+func TestSameOutcomeWithAnyNumberOfWorkers(t *testing.T) {
+	capture, cfg := home(t)
+	for name, files := range map[string][]string{
+		"simulated home": {capture},
+		"iot-week":       corpus(t, "iot-week/*.pcap"),
+		"attacks":        corpus(t, "attacks/*"),
+		"protocols":      corpus(t, "protocols/*/*"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			if len(files) == 0 {
+				t.Skip("no corpus: set GATEHOUSE_CORPUS to a folder of captures")
+			}
+			cfg.Workers = 1
+			want := outcome(t, cfg, files...)
+			if len(want) < 1000 {
+				t.Fatalf("a run that found next to nothing proves nothing: %s", want)
+			}
+			for _, workers := range []int{1, 2, 8} {
+				cfg.Workers = workers
+				if diff := cmp.Diff(string(want), string(outcome(t, cfg, files...))); diff != "" {
+					t.Errorf("%d workers (-1 worker +%d workers):\n%s", workers, workers, diff)
+				}
+			}
+		})
+	}
+}
+
+// corpus lists the captures that a pattern matches, none without a corpus.
+func corpus(t *testing.T, pattern string) []string {
+	t.Helper()
+	var readable []string
+	for _, name := range testkit.CorpusSeeds(t, pattern) {
+		if src, err := capture.Open([]string{name}); err == nil {
+			readable = append(readable, name)
+			_ = src.Close()
+		}
+	}
+	return readable
+}
+
+func TestStateGoesOn(t *testing.T) {
+	name, cfg := home(t)
+	whole, err := pipeline.Run(t.Context(), open(t, name), nil, cfg, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, second := split(t, name, 3, 4) // the attacks are in the last third
+	dir := filepath.Join(t.TempDir(), "state")
+	for _, part := range []string{first, second} {
+		st, err := store.Open(t.Context(), dir, store.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := pipeline.Run(t.Context(), open(t, part), st, cfg, nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := st.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	st, err := store.Open(t.Context(), dir, store.Options{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	alerts, err := st.Alerts(t.Context(), store.Filter{OldestFirst: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(subjects(whole.Changes.Alerts), subjects(alerts)); diff != "" {
+		t.Errorf("alerts (-in one run +in two):\n%s", diff)
+	}
+	devices, err := st.Devices(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := len(whole.Devices) + len(whole.Gateways); len(devices) != want {
+		t.Errorf("%d devices in the store, want %d", len(devices), want)
+	}
+}
+
+// subjects is what alerts are about, without what depends on when flows were
+// cut.
+func subjects(alerts []alert.Alert) []string {
+	var out []string
+	for _, a := range alerts {
+		out = append(out, string(a.Kind)+" "+a.Device.Name+" "+a.Subject)
+	}
+	return out
+}
+
+// split writes the packets of a capture into two, the first with a share of
+// num/den of them.
+func split(t *testing.T, name string, num, den int) (first, second string) {
+	t.Helper()
+	src := open(t, name)
+	var frames []testkit.Frame
+	var b capture.Batch
+	for {
+		err := src.Read(&b)
+		for _, p := range b.Packets {
+			frames = append(frames, testkit.Frame{Time: p.Time, Data: bytes.Clone(p.Data), Length: p.Length})
+		}
+		if err != nil {
+			break
+		}
+	}
+	dir := t.TempDir()
+	first, second = filepath.Join(dir, "first.pcap"), filepath.Join(dir, "second.pcap")
+	cut := len(frames) * num / den
+	testkit.WritePcap(t, first, uint32(capture.LinkEthernet), frames[:cut])
+	testkit.WritePcap(t, second, uint32(capture.LinkEthernet), frames[cut:])
+	return first, second
+}
+
+func TestDamagedInputIsKeptUpToTheDamage(t *testing.T) {
+	name, cfg := home(t)
+	whole, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken := filepath.Join(t.TempDir(), "broken.pcap")
+	if err := os.WriteFile(broken, whole[:len(whole)/2+3], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	st, err := store.Open(t.Context(), t.TempDir(), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	sum, err := pipeline.Run(t.Context(), open(t, broken), st, cfg, nil)
+	var format *capture.FormatError
+	if !errors.As(err, &format) || format.File != broken {
+		t.Fatalf("error %v, want a *capture.FormatError that names %s", err, broken)
+	}
+	if sum == nil || sum.Flow.Packets < 1000 || len(sum.Devices) < 5 {
+		t.Fatalf("summary %+v, want what was read before the damage", sum)
+	}
+	devices, err := st.Devices(t.Context())
+	if err != nil || len(devices) < len(sum.Devices) {
+		t.Errorf("%d devices stored, error %v; want %d", len(devices), err, len(sum.Devices))
+	}
+}
+
+func TestInterruptedRunKeepsWhatItLearned(t *testing.T) {
+	name, cfg := home(t)
+	st, err := store.Open(t.Context(), t.TempDir(), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	rounds := 0
+	cfg.Progress = func(int64, int64) {
+		if rounds++; rounds == 20 {
+			cancel()
+		}
+	}
+	sum, err := pipeline.Run(ctx, open(t, name), st, cfg, nil)
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("error %v, want context.Canceled", err)
+	}
+	devices, err := st.Devices(t.Context())
+	if err != nil || len(devices) == 0 || len(devices) < len(sum.Devices) {
+		t.Errorf("%d devices stored, error %v; want %d", len(devices), err, len(sum.Devices))
+	}
+}
+
+func TestFlowsStopsWhenItsVisitorFails(t *testing.T) {
+	name, cfg := home(t)
+	enough := errors.New("enough")
+	err := pipeline.Flows(t.Context(), open(t, name), cfg, func([]flow.Event, pipeline.Progress) error { return enough })
+	if !errors.Is(err, enough) {
+		t.Errorf("error %v, want the visitor's", err)
+	}
+}
+
+func TestConfigValidate(t *testing.T) {
+	for name, spoil := range map[string]func(*pipeline.Config){
+		"no workers":         func(c *pipeline.Config) { c.Workers = 0 },
+		"too many workers":   func(c *pipeline.Config) { c.Workers = 65 },
+		"no budget":          func(c *pipeline.Config) { c.Alert.Budget = 0 },
+		"negative learning":  func(c *pipeline.Config) { c.Detect.Learn = -1 },
+		"no room for flows":  func(c *pipeline.Config) { c.Flow.MaxFlows = 0 },
+		"no room for device": func(c *pipeline.Config) { c.Device.MaxDevices = 0 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := pipeline.DefaultConfig()
+			if err := cfg.Validate(); err != nil {
+				t.Fatalf("default configuration: %v", err)
+			}
+			spoil(&cfg)
+			if err := cfg.Validate(); err == nil {
+				t.Error("no error")
+			}
+		})
+	}
+}
