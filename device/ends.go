@@ -192,6 +192,8 @@ func (v *Inventory) contested(owner, d *Device, s *side, vlan uint16, now time.T
 		return owner
 	case d != nil && d.carrier():
 		return owner // forwarded: a hairpin, a bridge, a wireless repeater
+	case owner.carrier() && !e.Claimed && !v.routerIP(s.ip):
+		// It was forwarded; this is the host itself.
 	case now.Sub(e.LastSeen) < liveFor:
 		// Two at once: a man in the middle forwards with the address of its
 		// victim, and a forger uses it. The holder keeps it; the other is

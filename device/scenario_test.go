@@ -37,6 +37,23 @@ func ip(s string) netip.Addr {
 	return netip.MustParseAddr(s)
 }
 
+const (
+	camID   = "mac:f4b85eff2b1b"
+	cam2ID  = "mac:f4b85e3567b0"
+	plugID  = "mac:50c7bf00fca3"
+	phoneID = "mac:a6d18c1fce64"
+	gwID    = "mac:001c7f53d028"
+)
+
+var (
+	cam  = end{"192.168.1.129", camMAC}
+	plug = end{"192.168.1.30", plugMAC}
+	dns  = end{"192.168.1.1", gwMAC}
+)
+
+// wan is a server on the WAN as seen through a station.
+func wan(addr string, via MAC) end { return end{addr, via} }
+
 // home is an inventory with a clock.
 type home struct {
 	*Inventory
@@ -137,4 +154,47 @@ func idOf(d *Device) string {
 		return ""
 	}
 	return d.ID
+}
+
+// checkTables holds the invariants of the tables: bindings mirror addresses,
+// lists hold every device once, counters agree.
+func checkTables(t *testing.T, v *Inventory) {
+	t.Helper()
+	addresses, public, guesses := 0, 0, 0
+	for id, d := range v.devices {
+		if d.ID != id {
+			t.Errorf("%s is filed as %s", d.ID, id)
+		}
+		if d.provisional {
+			guesses++
+		}
+		if d.Name == "" || d.NameSource == "" {
+			t.Errorf("%s has no name", d.ID)
+		}
+		for _, e := range d.Addresses {
+			addresses++
+			if v.foreign(e.IP) {
+				public++
+			}
+			found := false
+			for b := v.bindings[e.IP.As16()]; b != nil; b = b.next {
+				found = found || b.dev == d && b.vlan == e.VLAN
+			}
+			if !found {
+				t.Errorf("%s: %v has no binding", d.ID, e.IP)
+			}
+		}
+	}
+	bound := 0
+	for _, b := range v.bindings {
+		for ; b != nil; b = b.next {
+			bound++
+		}
+	}
+	if bound != addresses || public != v.public || guesses != v.guesses {
+		t.Errorf("%d bindings for %d addresses, public %d want %d, guesses %d want %d", bound, addresses, v.public, public, v.guesses, guesses)
+	}
+	if n := v.young.n + v.old.n + len(v.Gateways()); n != len(v.devices) {
+		t.Errorf("%d devices in lists, %d in all", n, len(v.devices))
+	}
 }
