@@ -25,51 +25,66 @@ type seen struct {
 // observe watches one device.
 func observe(t *testing.T, h *Home, ip string) *seen {
 	t.Helper()
-	s := &seen{
-		peers: make(map[netip.Addr][]time.Time), ports: make(map[uint16][]time.Time),
-		asked: make(map[string][]time.Time), nx: make(map[string]time.Time),
+	return observeAll(t, h, ip)[netip.MustParseAddr(ip)]
+}
+
+// observeAll watches some devices at once.
+func observeAll(t *testing.T, h *Home, ips ...string) map[netip.Addr]*seen {
+	t.Helper()
+	all := make(map[netip.Addr]*seen)
+	for _, ip := range ips {
+		all[netip.MustParseAddr(ip)] = &seen{
+			peers: make(map[netip.Addr][]time.Time), ports: make(map[uint16][]time.Time),
+			asked: make(map[string][]time.Time), nx: make(map[string]time.Time),
+		}
 	}
 	err := h.Frames(func(f Frame) error {
-		p := gopacket.NewPacket(f.Data, layers.LayerTypeEthernet, gopacket.DecodeOptions{Lazy: true, NoCopy: true})
-		v4, ok := p.Layer(layers.LayerTypeIPv4).(*layers.IPv4)
-		if !ok {
+		if f.Data[12] != 8 || f.Data[13] != 0 {
 			return nil
 		}
-		from, to := v4.SrcIP.String() == ip, v4.DstIP.String() == ip
-		if !from && !to {
-			return nil
-		}
-		if from {
+		// Ethernet is 14 bytes; IPv4 has its addresses at 12 and 16.
+		src, dst := netip.AddrFrom4([4]byte(f.Data[26:30])), netip.AddrFrom4([4]byte(f.Data[30:34]))
+		if s := all[src]; s != nil {
 			s.out += f.Length
+			return s.frame(f, true)
 		}
-		if tcp, ok := p.Layer(layers.LayerTypeTCP).(*layers.TCP); ok && from && tcp.SYN && !tcp.ACK {
-			dst, _ := netip.AddrFromSlice(v4.DstIP)
-			s.peers[dst] = append(s.peers[dst], f.Time)
-			s.ports[uint16(tcp.DstPort)] = append(s.ports[uint16(tcp.DstPort)], f.Time)
-		}
-		udp, ok := p.Layer(layers.LayerTypeUDP).(*layers.UDP)
-		if !ok || udp.DstPort != 53 && udp.SrcPort != 53 {
-			return nil
-		}
-		var m dnsmessage.Message
-		if err := m.Unpack(udp.Payload); err != nil {
-			return err
-		}
-		name := strings.TrimSuffix(m.Questions[0].Name.String(), ".")
-		switch {
-		case from:
-			s.asked[name] = append(s.asked[name], f.Time)
-		case m.RCode == dnsmessage.RCodeNameError:
-			s.nx[name] = f.Time
-		case m.RCode == dnsmessage.RCodeServerFailure:
-			s.servfail = append(s.servfail, f.Time)
+		if s := all[dst]; s != nil {
+			return s.frame(f, false)
 		}
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s
+	return all
+}
+
+// frame notes what is of interest in a frame from or to the device.
+func (s *seen) frame(f Frame, from bool) error {
+	p := gopacket.NewPacket(f.Data, layers.LayerTypeEthernet, gopacket.DecodeOptions{Lazy: true, NoCopy: true})
+	if tcp, ok := p.Layer(layers.LayerTypeTCP).(*layers.TCP); ok && from && tcp.SYN && !tcp.ACK {
+		dst := netip.AddrFrom4([4]byte(f.Data[30:34]))
+		s.peers[dst] = append(s.peers[dst], f.Time)
+		s.ports[uint16(tcp.DstPort)] = append(s.ports[uint16(tcp.DstPort)], f.Time)
+	}
+	udp, ok := p.Layer(layers.LayerTypeUDP).(*layers.UDP)
+	if !ok || udp.DstPort != 53 && udp.SrcPort != 53 {
+		return nil
+	}
+	var m dnsmessage.Message
+	if err := m.Unpack(udp.Payload); err != nil {
+		return err
+	}
+	name := strings.TrimSuffix(m.Questions[0].Name.String(), ".")
+	switch {
+	case from:
+		s.asked[name] = append(s.asked[name], f.Time)
+	case m.RCode == dnsmessage.RCodeNameError:
+		s.nx[name] = f.Time
+	case m.RCode == dnsmessage.RCodeServerFailure:
+		s.servfail = append(s.servfail, f.Time)
+	}
+	return nil
 }
 
 // only plays one scenario after two days.
@@ -163,9 +178,14 @@ func TestCleartextDowngrade(t *testing.T) {
 func TestOutageHitsEverybody(t *testing.T) {
 	h, l := only(t, outageName)
 	w := newWorldOf(t, h)
+	var ips []string
+	for _, d := range w.devices {
+		ips = append(ips, d.ip.String())
+	}
+	all := observeAll(t, h, ips...)
 	suffered := 0
 	for name, d := range w.devices {
-		s := observe(t, h, d.ip.String())
+		s := all[d.ip]
 		for asked := range s.nx {
 			t.Errorf("%s: NXDOMAIN for %s during an outage", name, asked)
 		}
