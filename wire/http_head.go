@@ -27,7 +27,10 @@ func sniffHTTP(_ Dir, b []byte) Match {
 	rest := b[method+1:]
 	end := bytes.IndexByte(rest, '\n')
 	if end < 0 {
-		return sniffTarget(rest)
+		if len(rest) > maxHTTPHead || !plausibleTarget(rest) {
+			return No
+		}
+		return Maybe
 	}
 	if target, _ := requestTarget(rest[:end]); len(target) == 0 {
 		return No
@@ -35,22 +38,20 @@ func sniffHTTP(_ Dir, b []byte) Match {
 	return Yes
 }
 
-// sniffTarget judges a request line that is not complete: the target must be
-// printable and start as one of the four forms of RFC 9112 section 3.2 does.
-// Blanks say nothing, as some clients leave them in the target.
-func sniffTarget(b []byte) Match {
-	if len(b) == 0 {
-		return Maybe
-	}
-	if len(b) > maxHTTPHead || !isAlnum(b[0]) && b[0] != '/' && b[0] != '*' && b[0] != '[' {
-		return No
+// plausibleTarget judges the beginning of a request target: printable, and
+// starting as one of the four forms of RFC 9112 section 3.2 does. Blanks say
+// nothing, as some clients leave them in.
+func plausibleTarget(b []byte) bool {
+	b = bytes.TrimLeft(b, " ")
+	if len(b) > 0 && !isAlnum(b[0]) && b[0] != '/' && b[0] != '*' && b[0] != '[' {
+		return len(b) == 1 && b[0] == '\r'
 	}
 	for _, c := range b {
 		if c < ' ' && c != '\r' || c == 0x7f {
-			return No
+			return false
 		}
 	}
-	return Maybe
+	return true
 }
 
 // httpVersion begins every version of HTTP/1; maxHTTPVersion leaves room for
@@ -88,7 +89,7 @@ func requestTarget(line []byte) (target, version []byte) {
 		return nil, nil
 	}
 	target, version = bytes.TrimLeft(line[:i], " "), line[i+1:]
-	if len(version) <= len(httpVersion) || len(version) > maxHTTPVersion ||
+	if !plausibleTarget(line) || len(version) <= len(httpVersion) || len(version) > maxHTTPVersion ||
 		string(version[:len(httpVersion)]) != httpVersion || !isDigit(version[len(httpVersion)]) {
 		return nil, nil
 	}
