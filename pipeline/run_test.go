@@ -3,11 +3,11 @@ package pipeline_test
 import (
 	"bytes"
 	"context"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -19,33 +19,52 @@ import (
 	"gatehouse/pipeline"
 	"gatehouse/sim"
 	"gatehouse/store"
+	"gatehouse/wire"
 )
 
-// home writes a capture of ten simulated days with every attack in the last
-// third, and returns it with the configuration to judge it by.
+// shared is where the simulated home is kept for all tests of a run: playing
+// it takes most of their time.
+var shared struct {
+	sync.Once
+	dir string
+	err error
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if shared.dir != "" {
+		_ = os.RemoveAll(shared.dir)
+	}
+	os.Exit(code)
+}
+
+// home is a capture of twelve simulated days with every attack in the last
+// third, and the configuration to judge it by.
 func home(t *testing.T) (string, pipeline.Config) {
 	t.Helper()
-	cfg := sim.DefaultConfig()
-	cfg.Days = 12
-	h, err := sim.New(cfg)
-	if err != nil {
-		t.Fatal(err)
+	shared.Do(func() {
+		cfg := sim.DefaultConfig()
+		cfg.Days = 12
+		var h *sim.Home
+		if h, shared.err = sim.New(cfg); shared.err != nil {
+			return
+		}
+		if shared.dir, shared.err = os.MkdirTemp("", "gatehouse-test-"); shared.err == nil {
+			shared.err = h.WriteDir(shared.dir, nil)
+		}
+	})
+	if shared.err != nil {
+		t.Fatal(shared.err)
 	}
-	name := filepath.Join(t.TempDir(), "home.pcap")
-	f, err := os.Create(name)
+	pem, err := os.ReadFile(filepath.Join(shared.dir, sim.RootsFile))
 	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if _, err := h.WriteTo(f); err != nil {
 		t.Fatal(err)
 	}
 	run := pipeline.DefaultConfig()
-	run.Detect.Roots = x509.NewCertPool()
-	if !run.Detect.Roots.AppendCertsFromPEM(h.RootsPEM()) {
-		t.Fatal("the simulated roots are not PEM")
+	if run.Detect.Roots, err = wire.RootsFromPEM(pem); err != nil {
+		t.Fatal(err)
 	}
-	return name, run
+	return filepath.Join(shared.dir, sim.CaptureFile), run
 }
 
 func open(t *testing.T, names ...string) capture.Source {
