@@ -165,11 +165,11 @@ func (n *internet) certificate(s *site, now instant) (*identity, error) {
 // certIssue is the last moment of renewal at or before now, an hour early, as
 // authorities date certificates back.
 func certIssue(turned, now time.Time) time.Time {
-	turns := now.Sub(turned) / certTurn
+	turns := int64(now.Sub(turned) / certTurn)
 	if now.Before(turned) && now.Sub(turned)%certTurn != 0 {
 		turns--
 	}
-	return turned.Add(turns * certTurn).Add(-time.Hour).Truncate(time.Second)
+	return turned.Add(time.Duration(turns) * certTurn).Add(-time.Hour).Truncate(time.Second)
 }
 
 // serve decides how a site answers a ClientHello.

@@ -58,7 +58,7 @@ func (s *stream) jitter(d time.Duration, percent int) time.Duration {
 // expo returns an exponentially distributed duration, drawn by von Neumann's
 // method of 1951, which needs nothing but comparisons of uniform numbers.
 func (s *stream) expo(mean time.Duration) time.Duration {
-	for whole := time.Duration(0); ; whole++ {
+	for whole := 0; ; whole++ {
 		first := s.src.Uint64()
 		run := 1
 		for last := first; ; run++ {
@@ -70,7 +70,7 @@ func (s *stream) expo(mean time.Duration) time.Duration {
 		}
 		if run%2 == 1 {
 			part, _ := bits.Mul64(first, uint64(mean))
-			return whole*mean + time.Duration(part)
+			return time.Duration(whole)*mean + time.Duration(part)
 		}
 	}
 }
