@@ -17,6 +17,11 @@ import (
 // Batch is everything that has changed since the last checkpoint. Rows that
 // are not given stay as they are.
 type Batch struct {
+	// Removed are ids of devices that are no more, for instance because they
+	// turned out to be another one. What was learned of them goes before the
+	// rest is stored; ids that are not stored are fine.
+	Removed []string
+
 	// Alerts and Incidents replace stored ones of a lower revision.
 	Alerts    []alert.Alert
 	Incidents []alert.Incident
@@ -83,6 +88,9 @@ func (s *Store) Checkpoint(ctx context.Context, b Batch) error {
 // put stores the rows of a batch. It stops at the first error: on some of them
 // SQLite has ended the transaction, and what came after would be stored alone.
 func (b *Batch) put(c *conn) error {
+	if err := putAll(c, b.Removed, remove); err != nil {
+		return err
+	}
 	if err := putAll(c, b.Alerts, putAlert); err != nil {
 		return err
 	}
@@ -108,6 +116,21 @@ func (b *Batch) put(c *conn) error {
 func putAll[T any](c *conn, rows []T, put func(*conn, *T) error) error {
 	for i := range rows {
 		if err := put(c, &rows[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// remove deletes what was learned of a device. Alerts about it stay: they
+// record what has happened.
+func remove(c *conn, device *string) error {
+	for _, sql := range []string{
+		"DELETE FROM device WHERE id = ?",
+		"DELETE FROM baseline WHERE device = ?",
+		"DELETE FROM observation WHERE device = ?",
+	} {
+		if err := c.exec(sql, *device); err != nil {
 			return err
 		}
 	}

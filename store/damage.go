@@ -34,6 +34,7 @@ func trial(c *conn, db *sqlite3.Conn) error {
 	const id = "trial"
 	none := []byte("null")
 	batch := Batch{
+		Removed:      []string{id},
 		Alerts:       []alert.Alert{{ID: id, Severity: 1}},
 		Incidents:    []alert.Incident{{ID: id, Severity: 1}},
 		Observations: []alert.Observation{{}},

@@ -109,7 +109,7 @@ func TestReaderSeesEachCheckpointAsAWhole(t *testing.T) {
 	checkpoint(t, w, numbered(0))
 	r := openT(t, dir, Options{ReadOnly: true})
 
-	const last = 200
+	const last = 100
 	written := make(chan error, 1)
 	go func() {
 		for i := 1; i <= last; i++ {

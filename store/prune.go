@@ -147,10 +147,10 @@ func (p prunable) delete(ctx context.Context, c *conn, before time.Time, limit i
 }
 
 // Forget deletes what was learned of a device, by its id: the device, its
-// baseline and its observations. The bytes are overwritten, also in the log.
-// Alerts about it stay: they record what has happened. Whoever still holds the
-// device in memory must let go of it first, or the next checkpoint brings it
-// back. The error matches ErrNotFound if nothing is known of the device.
+// baseline and its observations. Unlike Batch.Removed it overwrites the bytes,
+// also those in the log. Alerts about the device stay: they record what has
+// happened. Whoever still holds the device in memory must let go of it first,
+// or the next checkpoint brings it back. Nothing happens if it is unknown.
 func (s *Store) Forget(ctx context.Context, device string) error {
 	w, err := s.writer()
 	if err != nil {
@@ -160,27 +160,16 @@ func (s *Store) Forget(ctx context.Context, device string) error {
 		if err := db.Exec("PRAGMA secure_delete = ON"); err != nil {
 			return err
 		}
-		before := db.TotalChanges()
-		err := inTransaction(db, func() error {
-			for _, sql := range []string{
-				"DELETE FROM device WHERE id = ?",
-				"DELETE FROM baseline WHERE device = ?",
-				"DELETE FROM observation WHERE device = ?",
-			} {
-				if err := w.exec(sql, device); err != nil {
-					return err
-				}
-			}
-			if db.TotalChanges() == before {
-				return notFound("device", device)
-			}
-			return nil
-		})
-		err = errors.Join(err, db.Exec("PRAGMA secure_delete = OFF"))
+		err := inTransaction(db, func() error { return remove(w, &device) })
+		err = errors.Join(err, db.Exec("PRAGMA secure_delete = FAST"))
 		if err != nil {
 			return err
 		}
-		// Fold the log back and cut it to nothing: old pages are in it.
+		// Free pages hold earlier models, and so does the log: give the pages
+		// back, then fold the log back and cut it to nothing.
+		if err := db.Exec("PRAGMA incremental_vacuum"); err != nil {
+			return err
+		}
 		_, _, err = db.WALCheckpoint("main", sqlite3.CHECKPOINT_TRUNCATE)
 		return err
 	})

@@ -2,13 +2,14 @@ package store
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"gatehouse/alert"
 )
@@ -131,6 +132,9 @@ func TestForget(t *testing.T) {
 	dir := t.TempDir()
 	s := openT(t, dir, Options{})
 	secret := []byte("learned-in-the-bedroom")
+	for _, times := range []int{1000, 3000, 10} { // earlier models lie about
+		checkpoint(t, s, Batch{Baselines: []BaselineRow{{Device: "gone", Model: bytes.Repeat(secret, times)}}})
+	}
 	checkpoint(t, s, Batch{
 		Alerts:       []alert.Alert{{ID: "a", Severity: 1, Device: alert.Device{ID: "gone"}}},
 		Observations: []alert.Observation{{Device: "gone", Subject: string(secret)}, {Device: "stays"}},
@@ -159,7 +163,51 @@ func TestForget(t *testing.T) {
 			t.Errorf("%s still holds what was learned", name)
 		}
 	}
-	if err := s.Forget(t.Context(), "gone"); !errors.Is(err, ErrNotFound) {
+	if err := s.Forget(t.Context(), "gone"); err != nil {
 		t.Errorf("again: got %v", err)
+	}
+	if diff := cmp.Diff(got, readAll(t, s)); diff != "" {
+		t.Errorf("again (-before +after):\n%s", diff)
+	}
+}
+
+// A device that turned out to be another one is replaced in one transaction.
+func TestRemovedDevices(t *testing.T) {
+	s := openT(t, t.TempDir(), Options{})
+	known := func(id string) Batch {
+		return Batch{
+			Alerts:       []alert.Alert{{ID: "alert-of-" + id, Severity: 1, Device: alert.Device{ID: id}}},
+			Observations: []alert.Observation{{Device: id, Time: epoch2024}},
+			Devices:      []DeviceRow{{ID: id, Data: []byte("1")}},
+			Baselines:    []BaselineRow{{Device: id, Model: []byte{1}}},
+		}
+	}
+	checkpoint(t, s, known("old"))
+	checkpoint(t, s, known("other"))
+
+	next := known("new")
+	next.Removed = []string{"old", "never stored", "new"}
+	next.Baselines[0].Device = "" // fails, at the end
+	if err := s.Checkpoint(t.Context(), next); err == nil {
+		t.Fatal("stored")
+	}
+	if _, err := s.Device(t.Context(), "old"); err != nil {
+		t.Errorf("after a failure: %v", err)
+	}
+
+	next.Baselines[0].Device = "new"
+	checkpoint(t, s, next)
+	want := known("new")
+	other := known("other")
+	want.Observations = append(want.Observations, other.Observations...)
+	want.Devices = append(want.Devices, other.Devices...)
+	want.Baselines = append(want.Baselines, BaselineRow{Device: "other", Model: []byte{1}})
+	got := readAll(t, s)
+	if len(got.Alerts) != 3 {
+		t.Errorf("%d alerts left of 3", len(got.Alerts))
+	}
+	got.Alerts, want.Alerts = nil, nil
+	if diff := cmp.Diff(want, got.Batch); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }
