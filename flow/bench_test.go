@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"testing"
+	"unsafe"
 
 	"gatehouse/capture"
 )
@@ -94,6 +95,9 @@ func TestPacketDoesNotAllocate(t *testing.T) {
 	s.Reset()
 	if n := testing.AllocsPerRun(1000, step); n != 0 {
 		t.Errorf("%v allocations a packet", n)
+	}
+	if size := unsafe.Sizeof(entry{}); size > 192 {
+		t.Errorf("an entry takes %d bytes: more than three cache lines", size)
 	}
 	if n := testing.AllocsPerRun(1000, func() { ShardOf(&packets[0], 8) }); n != 0 {
 		t.Errorf("ShardOf: %v allocations", n)

@@ -170,7 +170,7 @@ func fingerprint(events []Event) []string {
 // sizes: the events must be the same.
 func TestCorpus(t *testing.T) {
 	var total Stats
-	for _, file := range corpusFiles(t, "hostile", "protocols", "attacks") {
+	for _, file := range corpusFiles(t, "hostile", "protocols", "attacks", "iot-setup", "iot-week") {
 		packets := readAll(t, file)
 		events, st := analyse(t, packets, 1, 1000)
 		total.Add(&st)

@@ -89,12 +89,11 @@ var (
 // tcpScript plays segments of one connection. Sequence numbers count from the
 // first byte of each direction.
 type tcpScript struct {
-	tb     testing.TB
-	shard  *Shard
-	base   [2]uint32
-	sec    float64
-	n      uint64
-	events []Event
+	tb    testing.TB
+	shard *Shard
+	base  [2]uint32
+	sec   float64
+	n     uint64
 }
 
 func newScript(tb testing.TB, base uint32) *tcpScript {

@@ -127,6 +127,7 @@ func TestExpiry(t *testing.T) {
 		{"retransmitted syn on a refused port", []at{up(0, TCPSyn, 1), down(0, TCPRst|TCPAck), up(1, TCPSyn, 1)}, []string{"start 0", "end 6 closed 3"}},
 		{"reuse after a minute of silence", append(handshake[:3:3], up(60, TCPSyn, 77)), []string{"start 0", "end 60 timeout 3", "start 60", "end 120 timeout 1"}},
 		{"another syn in a live connection", append(handshake[:3:3], up(20, TCPSyn, 77)), []string{"start 0", "end 320 timeout 4"}},
+		{"handshake on a five-tuple joined mid-stream", []at{up(0, TCPAck, 9), down(1, TCPAck), up(2, TCPSyn, 77)}, []string{"start 0", "end 2 timeout 2", "start 2", "end 62 timeout 1"}},
 		{"bare reset", []at{down(0, TCPRst)}, []string{"start 0", "end 5 closed 1"}},
 		{"bare fin", []at{down(0, TCPFin|TCPAck)}, []string{"start 0", "end 60 timeout 1"}},
 		{"udp", []at{udp(0), udp(20), udp(31), udp(59)}, []string{"start 0", "update 31", "end 119 timeout 4"}},

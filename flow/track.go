@@ -24,7 +24,7 @@ func (s *Shard) packet(h *Headers, n counts) {
 	if fresh {
 		s.emit(Start, e)
 	}
-	if h.PayloadLen > 0 && !h.Fragment.is {
+	if h.PayloadLen > 0 && !h.Fragment.is && h.Flags&TCPRst == 0 { // what a RST carries is not stream data
 		s.parse(r, e, h, from)
 	}
 	if e.class == classClosed {
@@ -58,13 +58,17 @@ func (s *Shard) lookup(k *key, hash uint64, h *Headers, from side) ref {
 }
 
 // reopens reports whether a SYN starts a new connection on the five-tuple of
-// one that is closed, closing, or silent for as long as a handshake may be. A
-// SYN with the same initial sequence number is a retransmission.
+// one that is closed, closing, silent for as long as a handshake may be, or was
+// joined mid-stream, when any handshake is a later one. A SYN with the same
+// initial sequence number is a retransmission.
 func (s *Shard) reopens(e *entry, h *Headers, from side) bool {
-	if h.Flags&(TCPSyn|TCPAck|TCPRst) != TCPSyn {
+	if h.Flags&(TCPSyn|TCPRst) != TCPSyn {
 		return false
 	}
-	if e.isnKnown>>from&1 != 0 && e.isn[from] == h.Seq {
+	if e.midstream && e.isnKnown == 0 {
+		return true
+	}
+	if h.Flags&TCPAck != 0 || (e.isnKnown>>from&1 != 0 && e.isn[from] == h.Seq) {
 		return false
 	}
 	return e.class == classClosed || e.fin != 0 || s.now-e.last >= int64(s.cfg.HalfOpen)
