@@ -1,0 +1,114 @@
+package eve
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"slices"
+	"testing"
+
+	"gatehouse/capture"
+	"gatehouse/flow"
+	"gatehouse/wire"
+)
+
+// eventsOf reads a capture through the real rooms, as the daemon does, and
+// returns its flow events in order. What ends the input early is returned with
+// the events before it.
+func eventsOf(tb testing.TB, path string) ([]flow.Event, error) {
+	tb.Helper()
+	src, err := capture.Open([]string{path})
+	if err != nil {
+		return nil, err
+	}
+	defer src.Close()
+	shard := flow.NewShard(flow.DefaultConfig(), wire.Table())
+	var batch capture.Batch
+	var events []flow.Event
+	var now int64
+	seq := uint64(0)
+	for {
+		err = src.Read(&batch)
+		for i := range batch.Packets {
+			p := &batch.Packets[i]
+			seq++
+			now = max(now, p.Time)
+			shard.Packet(p, now, seq)
+		}
+		shard.Advance(now)
+		if err != nil {
+			shard.Close(now)
+		}
+		events = append(events, shard.Events()...)
+		shard.Reset()
+		if err != nil {
+			break
+		}
+	}
+	slices.SortFunc(events, func(a, b flow.Event) int { return flow.Compare(&a, &b) })
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return events, err
+}
+
+// logOf writes events and returns the lines.
+func logOf(tb testing.TB, events []flow.Event) []byte {
+	tb.Helper()
+	var out bytes.Buffer
+	w := NewWriter(&out)
+	for i := range events {
+		if err := w.Write(&events[i]); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		tb.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// line is what a reader of the log sees of it: the parts that tests look at,
+// declared apart from the Writer's own types.
+type line struct {
+	Timestamp   string `json:"timestamp"`
+	FlowID      uint64 `json:"flow_id"`
+	EventType   string `json:"event_type"`
+	SrcIP       string `json:"src_ip"`
+	SrcPort     int    `json:"src_port"`
+	DestIP      string `json:"dest_ip"`
+	DestPort    int    `json:"dest_port"`
+	Proto       string `json:"proto"`
+	CommunityID string `json:"community_id"`
+	DNS         *struct {
+		Type    string  `json:"type"`
+		RRName  *string `json:"rrname"`
+		Queries []struct {
+			RRName string `json:"rrname"`
+		} `json:"queries"`
+	} `json:"dns"`
+	TLS *struct {
+		SNI     string `json:"sni"`
+		Version string `json:"version"`
+		JA4     string `json:"ja4"`
+	} `json:"tls"`
+	HTTP *struct {
+		Hostname string `json:"hostname"`
+		Port     int    `json:"http_port"`
+	} `json:"http"`
+}
+
+// linesOf reads a log back.
+func linesOf(tb testing.TB, log []byte) []line {
+	tb.Helper()
+	var out []line
+	for text := range bytes.Lines(log) {
+		var l line
+		if err := json.Unmarshal(text, &l); err != nil {
+			tb.Fatalf("line %d: %v: %s", len(out)+1, err, text)
+		}
+		out = append(out, l)
+	}
+	return out
+}
