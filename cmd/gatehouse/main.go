@@ -51,7 +51,7 @@ is not. Start with: gatehouse demo`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		// Typos get suggestions, bare "gatehouse" gets help.
-		Args: cobra.NoArgs,
+		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetIn(stdin)
@@ -59,7 +59,7 @@ is not. Start with: gatehouse demo`,
 	root.SetErr(stderr)
 	root.SetArgs(args)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(a.demo(), a.replay(), a.alerts(), a.incidents(), a.devices(), a.show(), a.simulate(), a.version())
+	root.AddCommand(a.demo(), a.replay(), a.events(), a.alerts(), a.incidents(), a.devices(), a.show(), a.simulate(), a.version())
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitOK

@@ -22,12 +22,15 @@ type bar struct {
 
 func (a *app) progress(what string) *bar {
 	if !isTerminal(a.stderr) {
-		return &bar{}
+		return hidden()
 	}
 	return &bar{b: progressbar.NewOptions64(-1,
 		progressbar.OptionSetWriter(a.stderr), progressbar.OptionSetDescription(what),
 		progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(100_000_000), progressbar.OptionSetWidth(30))}
 }
+
+// hidden is a bar that nobody sees.
+func hidden() *bar { return &bar{} }
 
 func (b *bar) set(done, total int64) {
 	if b.b == nil {

@@ -30,7 +30,6 @@ type analysis struct {
 	roots   []string
 	local   []string
 	workers int
-	memory  int // flows
 }
 
 func (f *analysis) register(cmd *cobra.Command) {
@@ -116,7 +115,7 @@ the summary goes to standard error.`,
 				}
 			}
 			out, err := a.analyse(cmd.Context(), files, &f)
-			if out == nil {
+			if out == nil || err != nil && out.summary.Flow.Packets == 0 {
 				return err
 			}
 			if printErr := a.printReplay(out, asJSON); printErr != nil {
@@ -148,11 +147,8 @@ func (a *app) analyse(ctx context.Context, files []string, f *analysis) (_ *outc
 	if err != nil {
 		return nil, err
 	}
-	src, err := capture.Open(files, capture.WithStdin(a.stdin))
+	src, err := a.open(files)
 	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
-			return nil, usageError{err}
-		}
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, src.Close()) }()
@@ -180,6 +176,15 @@ func (a *app) analyse(ctx context.Context, files []string, f *analysis) (_ *outc
 		}
 	}
 	return out, err
+}
+
+// open opens capture files; one that is not there is the user's mistake.
+func (a *app) open(files []string) (capture.Source, error) {
+	src, err := capture.Open(files, capture.WithStdin(a.stdin))
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+		return nil, usageError{err}
+	}
+	return src, err
 }
 
 // load reads what was raised in this run back from the store.
