@@ -1,6 +1,10 @@
 package baseline
 
-import "time"
+import (
+	"fmt"
+	"slices"
+	"time"
+)
 
 // Dossier gathers circumstances of a novel destination for DossierLife, in
 // which it may become surprising enough to alert.
@@ -57,26 +61,35 @@ func (d *Dossier) P(marks *MarkTable) float64 {
 	return AtLeastOne(d.Rate, share)
 }
 
-// Dossier returns the open dossier of a key, nil if there is none.
-func (m *Model) Dossier(key Destination, now int64) *Dossier {
-	for i := range m.Dossiers {
-		if d := &m.Dossiers[i]; d.Key == key {
-			if now-d.Opened > int64(DossierLife) {
-				m.Dossiers = append(m.Dossiers[:i], m.Dossiers[i+1:]...)
-				return nil
-			}
-			return d
-		}
+// validate checks what was read back.
+func (d *Dossier) validate() error {
+	if d.Opened < 0 || d.Last < 0 || !(d.Rate >= 0) || d.Connections < 0 || len(d.Gaps) > maxGaps {
+		return fmt.Errorf("dossier out of range: opened %d, last %d, rate %g, %d connections, %d gaps",
+			d.Opened, d.Last, d.Rate, d.Connections, len(d.Gaps))
 	}
 	return nil
 }
 
+// Dossier returns the open dossier of a key, nil if there is none. It is valid
+// until the next call of Dossier or OpenDossier.
+func (m *Model) Dossier(key Destination, now int64) *Dossier {
+	i := slices.IndexFunc(m.Dossiers, func(d Dossier) bool { return d.Key == key })
+	if i < 0 {
+		return nil
+	}
+	if age := now - m.Dossiers[i].Opened; age > int64(DossierLife) || age < -int64(DossierLife) { // or the clock was set
+		m.Dossiers = slices.Delete(m.Dossiers, i, i+1)
+		return nil
+	}
+	return &m.Dossiers[i]
+}
+
 // OpenDossier opens a dossier; when there are too many the one that has been
-// open for longest is dropped.
+// open for longest is dropped. It is valid until the next call of Dossier or
+// OpenDossier.
 func (m *Model) OpenDossier(key Destination, now int64, rate float64) *Dossier {
 	if len(m.Dossiers) == maxDossiers {
-		copy(m.Dossiers, m.Dossiers[1:])
-		m.Dossiers = m.Dossiers[:maxDossiers-1]
+		m.Dossiers = slices.Delete(m.Dossiers, 0, 1)
 	}
 	m.Dossiers = append(m.Dossiers, Dossier{Key: key, Opened: now, Rate: rate})
 	return &m.Dossiers[len(m.Dossiers)-1]

@@ -48,8 +48,8 @@ type Clarity struct {
 	Last      uint16 `json:"l"` // active day
 }
 
-// downgradePrior is the pseudo-count of handshakes-days without a downgrade:
-// per (destination, port, JA4) 0 were seen in 674 handshakes of real devices.
+// downgradePrior is the pseudo-count of device-days without a downgrade: per
+// (destination, port, JA4) none was seen in 674 handshakes of real devices.
 const downgradePrior = 125
 
 // DowngradeP is the p-value of a level below the learned minimum after a
@@ -64,5 +64,5 @@ const clearTextFactor = 0.1
 // device that has done so before to other names a number of times: a browser
 // follows old links, a camera does not.
 func ClearTextP(before, days int) float64 {
-	return clearTextFactor * (0.5 + float64(before)) / float64(downgradePrior+days)
+	return min(1, clearTextFactor*(0.5+float64(before))/float64(downgradePrior+days))
 }

@@ -1,17 +1,25 @@
 package baseline
 
 import (
+	"encoding/binary"
 	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
 	"time"
 )
 
-// maxDistinct bounds the distinct items remembered within one hour. An hour
-// beyond it is as surprising as one at it.
-const maxDistinct = 2048
-
-// maxIdleHours bounds how many empty hours are trained on at once: a device
-// that was off for a month was not quiet for a month.
-const maxIdleHours = 24
+const (
+	// maxDistinct bounds the distinct items remembered within one hour. An hour
+	// beyond it is as surprising as one at it; 448 fill a Go map of 512 places.
+	maxDistinct = 448
+	// keptItems is the size up to which the memory of an hour is used again for
+	// the next. A burst must not hold its memory for good.
+	keptItems = 56
+	// maxIdleHours bounds how many empty hours are trained on at once: a device
+	// that was off for a month was not quiet for a month.
+	maxIdleHours = 24
+)
 
 // Hourly counts distinct items per hour of packet time and models the counts
 // with a Tail.
@@ -26,8 +34,9 @@ func newHourly(t int64, floor float64) Hourly {
 	return Hourly{Tail: Tail{Floor: floor}, start: t, items: make(map[uint64]struct{})}
 }
 
-// Observe notes an item at a time and returns how many distinct ones this
-// hour has seen, and whether the item is one that it had not.
+// Observe notes an item at t (ns since the Unix epoch) and returns how many
+// distinct ones this hour has seen, and whether the item is one that it had
+// not.
 func (h *Hourly) Observe(t int64, item string) (n int, fresh bool) {
 	h.Advance(t)
 	if len(h.items) >= maxDistinct {
@@ -38,28 +47,40 @@ func (h *Hourly) Observe(t int64, item string) (n int, fresh bool) {
 	return len(h.items), len(h.items) > before
 }
 
-// Advance ends the hours that are over at t and learns from them.
+// Advance ends the hours that are over at t and learns from them. When the
+// clock was set back the hour begins anew, or it would last until the clock is
+// where it was.
 func (h *Hourly) Advance(t int64) {
 	const hour = int64(time.Hour)
-	if t-h.start < hour {
+	switch since := t - h.start; {
+	case since < -hour:
+		h.begin(t)
+	case since >= hour:
+		if !h.spoil {
+			h.Tail.Train(float64(len(h.items)))
+		}
+		passed := since / hour
+		for range min(passed-1, maxIdleHours) {
+			h.Tail.Train(0)
+		}
+		h.begin(h.start + passed*hour)
+	}
+}
+
+func (h *Hourly) begin(t int64) {
+	h.start, h.spoil = t, false
+	if len(h.items) > keptItems {
+		h.items = make(map[uint64]struct{})
 		return
 	}
-	if !h.spoil {
-		h.Tail.Train(float64(len(h.items)))
-	}
-	passed := (t - h.start) / hour
-	for range min(passed-1, maxIdleHours) {
-		h.Tail.Train(0)
-	}
-	h.start += passed * hour
-	h.spoil = false
 	clear(h.items)
 }
 
 // Start is the beginning of the current hour in nanoseconds since the epoch.
 func (h *Hourly) Start() int64 { return h.start }
 
-// Spoil keeps the current hour from being learned.
+// Spoil keeps the current hour from being learned. The current hour is that of
+// the latest Observe or Advance.
 func (h *Hourly) Spoil() { h.spoil = true }
 
 // P is the p-value of the current hour for a whole day with the given number
@@ -68,32 +89,42 @@ func (h *Hourly) P(looks int) float64 {
 	return min(1, float64(looks)*h.Tail.P(float64(len(h.items))))
 }
 
-// hashString is FNV-1a: the same on every machine and in every run.
-func hashString(s string) uint64 {
-	h := uint64(14695981039346656037)
-	for i := range len(s) {
-		h = (h ^ uint64(s[i])) * 1099511628211
-	}
-	return h
-}
-
 type hourlyState struct {
-	Tail  Tail  `json:"tail"`
-	Start int64 `json:"start"`
+	Tail  Tail   `json:"tail"`
+	Start int64  `json:"start"`
+	Items []byte `json:"items,omitempty"` // hashes, 8 bytes each, in order
+	Spoil bool   `json:"spoil,omitempty"`
 }
 
-// MarshalJSON leaves the items of the running hour out: they are names that a
-// household looked up, and they matter for less than an hour.
+// MarshalJSON implements json.Marshaler.
 func (h Hourly) MarshalJSON() ([]byte, error) {
-	return json.Marshal(hourlyState{h.Tail, h.start})
+	s := hourlyState{Tail: h.Tail, Start: h.start, Spoil: h.spoil}
+	for _, item := range slices.Sorted(maps.Keys(h.items)) {
+		s.Items = binary.BigEndian.AppendUint64(s.Items, item)
+	}
+	return json.Marshal(s)
 }
 
-// UnmarshalJSON implements json.Unmarshaler.
+// UnmarshalJSON implements json.Unmarshaler. The floor of the tail stays.
 func (h *Hourly) UnmarshalJSON(b []byte) error {
-	var s hourlyState
+	s := hourlyState{Tail: Tail{Floor: h.Tail.Floor}}
 	if err := json.Unmarshal(b, &s); err != nil {
 		return err
 	}
-	*h = Hourly{Tail: s.Tail, start: s.Start, items: make(map[uint64]struct{})}
+	if len(s.Items)%8 != 0 || len(s.Items)/8 > maxDistinct {
+		return fmt.Errorf("%d bytes of items in an hour, 8 each for at most %d are possible", len(s.Items), maxDistinct)
+	}
+	*h = Hourly{Tail: s.Tail, start: s.Start, items: make(map[uint64]struct{}), spoil: s.Spoil}
+	for item := range slices.Chunk(s.Items, 8) {
+		h.items[binary.BigEndian.Uint64(item)] = struct{}{}
+	}
 	return nil
+}
+
+// validate keeps the differences of times from overflowing.
+func (h *Hourly) validate() error {
+	if h.start < 0 {
+		return fmt.Errorf("hour began at %d, before 1970", h.start)
+	}
+	return h.Tail.validate()
 }

@@ -3,6 +3,7 @@ package baseline
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"math"
 )
 
@@ -29,23 +30,15 @@ func compareServices(a, b Service) int {
 	return cmp.Or(cmp.Compare(a.Scope, b.Scope), cmp.Compare(a.Proto, b.Proto), cmp.Compare(a.Port, b.Port))
 }
 
-// DynamicPort stands for every port from 32768 up, where Linux, and from 49152
-// where RFC 6335, hand out ports by chance: one such port says nothing more
-// than another.
+// DynamicPort stands for itself and every port above: Linux hands out ports by
+// chance from 32768 up, others from 49152 (RFC 6335 section 6), so one of them
+// says no more than another.
 const DynamicPort = 32768
 
 // NewServiceKey is the Service for a server port, with dynamic ports as one.
 func NewServiceKey(scope Scope, proto uint8, port uint16) Service {
 	return Service{Scope: scope, Proto: proto, Port: min(port, DynamicPort)}
 }
-
-// Entity is one party: a registered domain, a network ("203.0.113.0/24") or a
-// device id, as a hash. Names are not kept: what a household visits is not
-// ours to write down.
-type Entity uint64
-
-// EntityOf is the entity with a name.
-func EntityOf(name string) Entity { return Entity(hashString(name)) }
 
 // Destination is one party behind a service.
 type Destination struct {
@@ -73,6 +66,10 @@ type Seen struct {
 // provisional.
 const Established = 3
 
+// maxLost bounds the correction for forgotten keys. A device that loses so many
+// meets new ones all day, and no novelty of its means anything for months.
+const maxLost = 1 << 16
+
 func (s Seen) once() bool { return s.Days == 1 && !s.Alias && !s.Flagged }
 
 // Keys remembers which keys of one kind a device has met.
@@ -85,7 +82,7 @@ type Keys[K comparable] struct {
 }
 
 func newKeys[K comparable](capacity int, compare func(a, b K) int) Keys[K] {
-	return Keys[K]{Memory: newMemory(capacity, func(s Seen) uint16 { return s.Last }, compare)}
+	return Keys[K]{Memory: newMemory(capacity, func(s Seen) uint16 { return s.Last }, compare, nil)}
 }
 
 // Touch marks a known key as seen on a day and reports whether it was known.
@@ -109,26 +106,42 @@ func (k *Keys[K]) AddAlias(key K, day uint16) {
 
 func (k *Keys[K]) add(key K, s Seen) {
 	if old, full := k.Put(key, s); full && old.once() {
-		k.lost = k.lostBy(s.First) + 1
+		k.lost = min(maxLost, k.lostBy(s.First)+1)
 		k.lostDay = s.First
 	}
 }
 
 func (k *Keys[K]) lostBy(day uint16) float64 {
-	return k.lost * math.Exp(-float64(day-k.lostDay)/noveltyWindow)
+	return k.lost * math.Exp(-float64(int(day)-int(k.lostDay))/noveltyWindow)
 }
 
-// Flag marks a key as having raised an alert.
-func (k *Keys[K]) Flag(key K) {
-	if s, ok := k.Get(key); ok {
-		s.Flagged = true
-		k.Put(key, s)
+// Flag marks a key as having raised an alert on a day, or as having been
+// counted on one. A key that was met during an incident, and therefore not
+// learned, is remembered from now on: else it would become normal as soon as
+// the incident is over.
+func (k *Keys[K]) Flag(key K, day uint16) {
+	s, ok := k.Get(key)
+	if !ok {
+		k.add(key, Seen{First: day, Last: day, Days: 1, Flagged: true})
+		return
 	}
+	s.Flagged = true
+	k.Put(key, s)
 }
 
-// Once counts the keys chosen by in that were seen on exactly one day before
-// today and within the window, those forgotten included in proportion, and
-// those that are new today.
+// Fresh counts the keys first seen today, flagged ones included.
+func (k *Keys[K]) Fresh(today uint16) (n int) {
+	for _, s := range k.All {
+		if s.First == today && !s.Alias {
+			n++
+		}
+	}
+	return n
+}
+
+// Once counts the keys chosen by in: q1 are those that were seen on exactly one
+// day, before today and within the window, with those forgotten included in
+// proportion; fresh are those that are new today.
 func (k *Keys[K]) Once(today uint16, in func(K) bool) (q1, fresh int) {
 	all := 0
 	for key, s := range k.All {
@@ -169,5 +182,19 @@ func (k *Keys[K]) UnmarshalJSON(b []byte) error {
 		return err
 	}
 	k.lost, k.lostDay = s.Lost, s.LostDay
+	return nil
+}
+
+// validate checks what was read back against what a run can have written up to
+// the active day today.
+func (k *Keys[K]) validate(today uint16) error {
+	for key, s := range k.All {
+		if s.First > s.Last || s.Last > today || s.Days < 1 || s.Days > Established {
+			return fmt.Errorf("key %v seen from day %d to %d on %d days, today is day %d", key, s.First, s.Last, s.Days, today)
+		}
+	}
+	if !(k.lost >= 0 && k.lost <= maxLost) || k.lostDay > today {
+		return fmt.Errorf("%g keys forgotten by day %d, today is day %d", k.lost, k.lostDay, today)
+	}
 	return nil
 }

@@ -10,24 +10,30 @@ package baseline
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
-	"time"
 )
 
-// Capacities of one Model; together they keep it within 64 KiB.
+// Capacities of one Model; a test holds that together they keep it within
+// 64 KiB. Beyond them the entries not seen for longest are forgotten. Seven
+// eighths of a power of two is what a Go map holds before it grows.
 const (
-	maxDestinations = 512 // keys are forgotten by age beyond this
-	maxNetworks     = 256
-	maxLookups      = 256
-	maxServices     = 128
-	maxHandshakes   = 96
-	maxChains       = 96
-	maxClarity      = 128
+	maxDestinations = 448
+	maxNetworks     = 112
+	maxLookups      = 224
+	maxServices     = 112
+	maxHandshakes   = 56
+	maxChains       = 28 // servers that still speak TLS 1.2 or less
+	maxClarity      = 56
 	maxDossiers     = 16
+	maxCalibrations = 16 // classes of evidence in a snapshot; there are 9
 )
 
-// Model is what is normal for one device. It is not safe for concurrent use.
+// Model is what is normal for one device: made by NewModel or Restore. It is
+// not safe for concurrent use.
 type Model struct {
 	Calendar     Calendar                   `json:"calendar"`
 	Destinations Keys[Destination]          `json:"destinations"`
@@ -59,18 +65,19 @@ func NewModel(t int64) *Model {
 		Services:     newKeys(maxServices, compareServices),
 		Names:        newHourly(t, namesFloor),
 		Missing:      newHourly(t, namesFloor),
-		Handshakes:   newMemory(maxHandshakes, func(h Handshakes) uint16 { return h.Last }, compareClients),
-		Chains:       newMemory(maxChains, func(c Chain) uint16 { return c.Last }, compareEndpoints),
-		Clarity:      newMemory(maxClarity, func(c Clarity) uint16 { return c.Last }, strings.Compare),
+		Handshakes:   newMemory(maxHandshakes, func(h Handshakes) uint16 { return h.Last }, compareClients, fitHandshakes),
+		Chains:       newMemory(maxChains, func(c Chain) uint16 { return c.Last }, compareEndpoints, fitChain),
+		Clarity:      newMemory(maxClarity, func(c Clarity) uint16 { return c.Last }, strings.Compare, fitClarity),
 		Calibration:  make(map[string]*Calibration),
 	}
 }
 
-// Calibrator returns the calibration of a class of evidence.
+// Calibrator returns the calibration of a class of evidence. Classes are few
+// and named in code, which is what bounds them.
 func (m *Model) Calibrator(class string) *Calibration {
 	c := m.Calibration[class]
 	if c == nil {
-		c = &Calibration{}
+		c = newCalibration(float64(m.Calendar.Day))
 		m.Calibration[class] = c
 	}
 	return c
@@ -79,42 +86,36 @@ func (m *Model) Calibrator(class string) *Calibration {
 // Snapshot returns the model in a form that Restore reads.
 func (m *Model) Snapshot() ([]byte, error) { return json.Marshal(m) }
 
-// Restore reads a model from a snapshot.
+// Restore reads a model from a snapshot; it goes on exactly where the model
+// that wrote the snapshot stood. What no model can have written is an error.
 func Restore(b []byte) (*Model, error) {
 	m := NewModel(0)
 	if err := json.Unmarshal(b, m); err != nil {
 		return nil, fmt.Errorf("read baseline: %w", err)
 	}
-	if len(m.Dossiers) > maxDossiers {
-		return nil, fmt.Errorf("read baseline: %d dossiers, at most %d can be", len(m.Dossiers), maxDossiers)
+	if err := m.validate(); err != nil {
+		return nil, fmt.Errorf("read baseline: %w", err)
 	}
 	return m, nil
 }
 
-// Calendar counts active days: 24 hours that begin with the first activity
-// after the previous day's end. A device that is switched on for one evening
-// a week grows one day older a week.
-type Calendar struct {
-	First  int64  `json:"first"`  // ns since the Unix epoch: first activity
-	Start  int64  `json:"start"`  // ns: start of the current active day
-	Latest int64  `json:"latest"` // ns: latest activity; never goes back
-	Day    uint16 `json:"day"`    // ordinal of the current active day, from 0
-}
-
-// Advance notes activity at t and reports whether a new day has begun. A time
-// before the latest one counts as the latest one: a clock that jumps back
-// makes no day.
-func (c *Calendar) Advance(t int64) bool {
-	c.Latest = max(c.Latest, t)
-	if c.Latest-c.Start < int64(24*time.Hour) {
-		return false
+func (m *Model) validate() error {
+	if len(m.Dossiers) > maxDossiers {
+		return fmt.Errorf("%d dossiers, at most %d can be", len(m.Dossiers), maxDossiers)
 	}
-	c.Start = c.Latest
-	if c.Day < ^uint16(0) {
-		c.Day++
+	if m.Calibration == nil || len(m.Calibration) > maxCalibrations {
+		return fmt.Errorf("%d calibrations, at most %d can be", len(m.Calibration), maxCalibrations)
 	}
-	return true
+	today := m.Calendar.Day
+	errs := []error{
+		m.Calendar.validate(), m.Destinations.validate(today), m.Networks.validate(today),
+		m.Lookups.validate(today), m.Services.validate(today), m.Names.validate(), m.Missing.validate(),
+	}
+	for i := range m.Dossiers {
+		errs = append(errs, m.Dossiers[i].validate())
+	}
+	for _, class := range slices.Sorted(maps.Keys(m.Calibration)) {
+		errs = append(errs, m.Calibration[class].validate())
+	}
+	return errors.Join(errs...)
 }
-
-// Days is the number of complete active days within the window of the models.
-func (c *Calendar) Days() int { return min(int(c.Day), noveltyWindow) }

@@ -6,7 +6,7 @@ import (
 	"gonum.org/v1/gonum/mathext"
 )
 
-// Constants of the novelty model. DETECTION in docs/ tells how they were measured.
+// Constants of the novelty model; docs/detection.md tells how they were measured.
 const (
 	// noveltyPrior is the pseudo-count of once-seen keys: with nothing seen
 	// only once, a device still meets something new 0.3 times per (m+1) days.
@@ -19,8 +19,9 @@ const (
 )
 
 // maxCountRate is the rate of new keys a day, of all services together, up to
-// which their number on one day is evidence. Beyond it a person is behind the device, and people have
-// busy days: their daily counts vary far more than any constant rate allows.
+// which their number on one day is evidence. Beyond it a person is behind the
+// device, and people have busy days: their daily counts vary far more than any
+// constant rate allows.
 const maxCountRate = 0.5
 
 // NewKeyRate is how many new keys a day are expected of a device of whose keys
