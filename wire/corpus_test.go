@@ -1,7 +1,7 @@
 package wire
 
 import (
-	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,306 +14,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/gopacket"
-	"github.com/google/gopacket/layers"
-	"github.com/google/gopacket/pcapgo"
-
 	"gatehouse/internal/testkit"
 )
-
-// The tests in this file hold the parsers against real captures. The harness
-// is a small stand-in for package flow, which may not be imported here: it
-// decodes with gopacket, puts TCP segments in order, recognises by content and
-// feeds.
-
-// heard is one message with the flow that it came from.
-type heard struct {
-	src, dst         string // address of the sender and receiver
-	srcPort, dstPort uint16
-	msg              Message
-}
-
-// readCapture calls f for every TCP and UDP payload of a capture. It reports
-// false for a file of another kind.
-func readCapture(tb testing.TB, path string, f func(p transport)) bool {
-	tb.Helper()
-	file, err := os.Open(path)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer file.Close()
-	in := bufio.NewReader(file)
-	read, err := packetReader(in)
-	if err != nil {
-		return false // some files of the corpus are not captures of a known kind
-	}
-	for {
-		data, link, err := read()
-		if err != nil {
-			return true
-		}
-		if p, ok := decodeTransport(data, link); ok {
-			f(p)
-		}
-	}
-}
-
-func packetReader(in *bufio.Reader) (func() ([]byte, layers.LinkType, error), error) {
-	magic, err := in.Peek(4)
-	if err != nil {
-		return nil, err
-	}
-	if string(magic) == "\x0a\x0d\x0d\x0a" {
-		r, err := pcapgo.NewNgReader(in, pcapgo.NgReaderOptions{WantMixedLinkType: true})
-		if err != nil {
-			return nil, err
-		}
-		return func() ([]byte, layers.LinkType, error) {
-			data, ci, err := r.ReadPacketData()
-			if err != nil {
-				return nil, 0, err
-			}
-			iface, err := r.Interface(ci.InterfaceIndex)
-			return data, iface.LinkType, err
-		}, nil
-	}
-	r, err := pcapgo.NewReader(in)
-	if err != nil {
-		return nil, err
-	}
-	return func() ([]byte, layers.LinkType, error) {
-		data, _, err := r.ReadPacketData()
-		return data, r.LinkType(), err
-	}, nil
-}
-
-// transport is one TCP segment or UDP datagram.
-type transport struct {
-	src, dst         string
-	srcPort, dstPort uint16
-	udp              bool
-	seq              uint32
-	syn              bool
-	payload          []byte
-	cut              bool // the payload is shorter than the headers say
-}
-
-// decodeTransport returns the innermost TCP or UDP layer of a frame.
-// gopacket's decoders may panic on hostile bytes; such a frame is passed over.
-func decodeTransport(data []byte, link layers.LinkType) (t transport, ok bool) {
-	defer func() {
-		if recover() != nil {
-			ok = false
-		}
-	}()
-	if link == 12 || link == 14 { // what BSD systems call raw IP
-		link = layers.LinkTypeRaw
-	}
-	p := gopacket.NewPacket(data, link, gopacket.DecodeOptions{NoCopy: true})
-	have := -1 // bytes of the IP payload that the innermost header announces
-	for _, l := range p.Layers() {
-		switch l := l.(type) {
-		case *layers.IPv4:
-			t.src, t.dst, have = l.SrcIP.String(), l.DstIP.String(), int(l.Length)-4*int(l.IHL)
-		case *layers.IPv6:
-			t.src, t.dst, have = l.SrcIP.String(), l.DstIP.String(), int(l.Length)
-		case *layers.TCP:
-			t.udp, ok = false, true
-			t.srcPort, t.dstPort, t.seq, t.syn = uint16(l.SrcPort), uint16(l.DstPort), l.Seq, l.SYN
-			t.payload = l.Payload
-			t.cut = have > len(l.Contents)+len(l.Payload)
-		case *layers.UDP:
-			t.udp, ok = true, true
-			t.srcPort, t.dstPort, t.payload = uint16(l.SrcPort), uint16(l.DstPort), l.Payload
-		}
-	}
-	return t, ok
-}
-
-// listener turns transport payloads into messages.
-type listener struct {
-	tb    testing.TB
-	table []Protocol
-	conns map[string]*conn
-	order []*conn
-	heard []heard
-}
-
-// conn is one TCP connection; index 0 is the end that sent first.
-type conn struct {
-	ends   [2]transport
-	sides  [2]side
-	stream Stream
-	dead   bool
-}
-
-// side is one direction of a connection.
-type side struct {
-	next    uint32
-	started bool
-	lost    bool
-	skip    int64
-	ahead   map[uint32][]byte
-	pending []byte
-}
-
-func listen(tb testing.TB, path string) ([]heard, bool) {
-	tb.Helper()
-	l := &listener{tb: tb, table: Table(), conns: map[string]*conn{}}
-	ok := readCapture(tb, path, func(p transport) {
-		if p.udp {
-			l.datagram(p)
-		} else {
-			l.segment(p)
-		}
-	})
-	for _, c := range l.order {
-		for dir := range c.sides {
-			l.flush(c, Dir(dir))
-		}
-	}
-	return l.heard, ok
-}
-
-func (l *listener) datagram(p transport) {
-	for _, row := range l.table {
-		if row.Datagram == nil {
-			continue
-		}
-		byPort := slices.Contains(row.UDPPorts, p.srcPort) || slices.Contains(row.UDPPorts, p.dstPort)
-		if !byPort && (row.SniffDatagram == nil || !row.SniffDatagram(p.payload)) {
-			continue
-		}
-		if m, err := row.Datagram(p.payload); err == nil {
-			l.note(p, m)
-			return
-		}
-	}
-}
-
-func (l *listener) note(p transport, m Message) {
-	l.heard = append(l.heard, heard{p.src, p.dst, p.srcPort, p.dstPort, m})
-}
-
-func (l *listener) segment(p transport) {
-	key := fmt.Sprint(p.src, p.srcPort, p.dst, p.dstPort)
-	back := fmt.Sprint(p.dst, p.dstPort, p.src, p.srcPort)
-	dir := FromClient
-	c := l.conns[key]
-	if c == nil {
-		if c = l.conns[back]; c != nil {
-			dir = FromServer
-		}
-	}
-	// A SYN with another sequence number is a new connection on old ports.
-	if c == nil || p.syn && dir == FromClient && c.sides[0].started && c.sides[0].next != p.seq+1 && len(p.payload) == 0 {
-		c = &conn{}
-		c.ends = [2]transport{p, {src: p.dst, dst: p.src, srcPort: p.dstPort, dstPort: p.srcPort}}
-		l.conns[key] = c
-		l.order = append(l.order, c)
-		dir = FromClient
-	}
-	s := &c.sides[dir]
-	seq := p.seq
-	if p.syn {
-		seq++
-		s.next, s.started = seq, true
-	}
-	if len(p.payload) == 0 || c.dead || s.lost {
-		return
-	}
-	if !s.started {
-		s.next, s.started = seq, true
-	}
-	s.insert(seq, p.payload)
-	if p.cut {
-		s.lost = true
-	}
-	l.feed(c, dir)
-}
-
-// insert puts a segment in order; what is ahead waits.
-func (s *side) insert(seq uint32, b []byte) {
-	if s.ahead == nil {
-		s.ahead = map[uint32][]byte{}
-	}
-	if old, ok := s.ahead[seq]; !ok || len(b) > len(old) {
-		s.ahead[seq] = slices.Clone(b)
-	}
-	for moved := true; moved; {
-		moved = false
-		for at, data := range s.ahead {
-			gap := int32(at - s.next)
-			if gap > 0 {
-				continue
-			}
-			delete(s.ahead, at)
-			if over := -int(gap); over < len(data) {
-				data = data[over:]
-				s.next += uint32(len(data))
-				skipped := min(s.skip, int64(len(data)))
-				s.skip -= skipped
-				s.pending = append(s.pending, data[skipped:]...)
-				moved = true
-			}
-		}
-	}
-}
-
-func (l *listener) feed(c *conn, dir Dir) {
-	s := &c.sides[dir]
-	for len(s.pending) > 0 && !c.dead {
-		if c.stream == nil && !l.recognise(c, dir) {
-			return
-		}
-		n, msgs, err := c.stream.Feed(dir, s.pending, nil)
-		for _, m := range msgs {
-			l.note(c.ends[dir], m)
-		}
-		if n < 0 || n > len(s.pending) {
-			l.tb.Fatalf("Feed consumed %d of %d bytes", n, len(s.pending))
-		}
-		s.pending = s.pending[n:]
-		switch {
-		case errors.Is(err, ErrUpgrade):
-			c.stream = nil
-			l.feed(c, dir.Other())
-			continue
-		case err != nil:
-			c.dead = true
-		}
-		if sk, ok := c.stream.(Skipper); ok && len(s.pending) == 0 {
-			s.skip = sk.Skip(dir)
-		}
-		return
-	}
-}
-
-func (l *listener) recognise(c *conn, dir Dir) bool {
-	maybe := false
-	for _, row := range l.table {
-		if row.Sniff == nil {
-			continue
-		}
-		switch row.Sniff(dir, c.sides[dir].pending) {
-		case Yes:
-			c.stream = row.NewStream()
-			return true
-		case Maybe:
-			maybe = true
-		}
-	}
-	c.dead = !maybe
-	return false
-}
-
-func (l *listener) flush(c *conn, dir Dir) {
-	if fl, ok := c.stream.(Flusher); ok && !c.dead {
-		for _, m := range fl.Flush(dir, c.sides[dir].pending, nil) {
-			l.note(c.ends[dir], m)
-		}
-	}
-}
 
 // TestJA4 compares with the fingerprints that FoxIO publishes for its own
 // captures. One row is one hello over TCP.
@@ -385,16 +87,9 @@ func factsOf(list []heard) facts {
 			if m.JA3 != "" {
 				f.add("ja3", m.JA3)
 			}
-			if m.JA4 != "" {
-				f.add("ja4", m.JA4)
-			}
 		case *ServerHello:
-			f.add("tls version", VersionName(m.Version))
-			f.add("tls cipher", CipherName(m.Cipher))
-		case *Certificate:
-			if m.Serial != "" && !m.Truncated {
-				f.add("serial", m.Serial)
-			}
+			f.add("tls version", hex16(m.Version))
+			f.add("tls cipher", hex16(m.Cipher))
 		case *HTTPRequest:
 			f.add("http method", m.Method)
 			if m.Host != "" && !m.Truncated {
@@ -410,6 +105,10 @@ func factsOf(list []heard) facts {
 	return f
 }
 
+func hex16(v uint16) string { return fmt.Sprintf("0x%04x", v) }
+
+// Fields of tshark that are compared, by kind of fact, and those of which
+// facts about a ServerHello are put together.
 var tsharkFields = map[string]string{
 	"dns.qry.name":                         "dns name",
 	"tls.handshake.extensions_server_name": "sni",
@@ -420,7 +119,62 @@ var tsharkFields = map[string]string{
 	"http.response.code":                   "http status",
 }
 
+const (
+	fieldType      = "tls.handshake.type"
+	fieldVersion   = "tls.handshake.version"
+	fieldSupported = "tls.handshake.extensions.supported_version"
+	fieldCipher    = "tls.handshake.ciphersuite"
+)
+
+// tsharkFacts is what tshark says about a capture.
+func tsharkFacts(tb testing.TB, path string) facts {
+	tb.Helper()
+	fields := append(slices.Sorted(maps.Keys(tsharkFields)), fieldType, fieldVersion, fieldSupported, fieldCipher)
+	f := facts{}
+	for _, row := range testkit.TShark(tb, path, "(dns or mdns or llmnr or tls or http) and not quic and not dtls", fields...) {
+		for field, kind := range tsharkFields {
+			for _, v := range row[field] {
+				f.add(kind, strings.Replace(v, "<Root>", "", 1))
+			}
+		}
+		if !slices.Contains(row[fieldType], "2") || slices.Contains(row[fieldType], "1") {
+			continue
+		}
+		version := row[fieldVersion]
+		if v := row[fieldSupported]; len(v) > 0 {
+			version = v
+		}
+		if len(version) > 0 && len(row[fieldCipher]) > 0 {
+			f.add("tls version", version[0])
+			f.add("tls cipher", row[fieldCipher][0])
+		}
+	}
+	return f
+}
+
+// notCompared are captures on which this harness and tshark differ by design.
+var notCompared = map[string]string{
+	"fuzz-2006-06-26-2594.pcap":         "damaged messages of which tshark shows the readable part",
+	"fuzz-2006-09-29-28586.pcap":        "damaged messages of which tshark shows the readable part",
+	"tls_invalid_reads.pcap":            "a hello whose extensions overrun it",
+	"ossfuzz_seed_fake_traces_1.pcapng": "a hello with a stray byte behind its extensions",
+	"capwap_data.pcapng":                "gopacket does not decode CAPWAP",
+	"shadowsocks.pcap":                  "HTTP within SOCKS",
+	"openvpn.pcap":                      "TLS within OpenVPN",
+	"nomachine.pcapng":                  "TLS after a greeting in clear",
+	"imap-starttls.pcap":                "TLS after a greeting in clear",
+	"pop3_stls.pcap":                    "TLS after a greeting in clear",
+	"mail_receiver_server_3.pcapng":     "TLS after a greeting in clear",
+	"mysql.pcapng":                      "TLS after a greeting in clear",
+}
+
+// TestAgainstTShark: everything that tshark names in the corpus is found by
+// the parsers. The other way round, tshark reassembles less: what it leaves
+// out may be no more than 2 % of a kind.
 func TestAgainstTShark(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs tshark on 400 captures, which takes a minute: leave out -short")
+	}
 	var files []string
 	for _, pattern := range []string{"*/*.pcap", "*/*.pcapng", "*/*.cap"} {
 		list, err := filepath.Glob(testkit.Corpus(t, "protocols", pattern))
@@ -429,42 +183,62 @@ func TestAgainstTShark(t *testing.T) {
 		}
 		files = append(files, list...)
 	}
-	fields := slices.Sorted(maps.Keys(tsharkFields))
-	total, missing, extra := facts{}, facts{}, facts{}
+	total, extra := map[string]int{}, map[string][]string{}
 	for _, path := range files {
+		name := filepath.Base(path)
+		if notCompared[name] != "" || !maybeOurs(t, path) {
+			continue
+		}
 		list, ok := listen(t, path)
 		if !ok {
 			continue
 		}
-		got, want := factsOf(list), facts{}
-		for _, row := range testkit.TShark(t, path, "(dns or mdns or llmnr or tls or http) and not quic and not dtls", fields...) {
-			for field, values := range row {
-				for _, v := range values {
-					want.add(tsharkFields[field], v)
-				}
-			}
-		}
-		for _, kind := range tsharkFields {
+		got, want := factsOf(list), tsharkFacts(t, path)
+		for kind := range want {
 			for v := range want[kind] {
-				total.add(kind, filepath.Base(path)+" "+v)
-				if got[kind][v] == 0 {
-					missing.add(kind, filepath.Base(path)+" "+v)
+				total[kind]++
+				if got[kind][v] == 0 && alike(v) {
+					t.Errorf("%s: %s %q not found", name, kind, v)
 				}
 			}
+		}
+		for kind := range got {
 			for v := range got[kind] {
-				if want[kind][v] == 0 {
-					extra.add(kind, filepath.Base(path)+" "+v)
+				if want[kind][v] == 0 && alike(v) {
+					extra[kind] = append(extra[kind], fmt.Sprintf("%s: %s %q", name, kind, v))
 				}
 			}
 		}
 	}
-	for _, kind := range slices.Sorted(maps.Keys(total)) {
-		t.Logf("%s: %d, missing %d, extra %d", kind, len(total[kind]), len(missing[kind]), len(extra[kind]))
-		for _, v := range slices.Sorted(maps.Keys(missing[kind])) {
-			t.Logf("   missing %s", v)
-		}
-		for _, v := range slices.Sorted(maps.Keys(extra[kind])) {
-			t.Logf("   extra %s", v)
+	if len(total) != len(tsharkFields)+2 {
+		t.Errorf("compared only %v", total)
+	}
+	for kind, list := range extra {
+		if 50*len(list) > total[kind] && len(list) > 5 {
+			t.Errorf("%d of %d found by us alone:\n%s", len(list), total[kind], strings.Join(list, "\n"))
 		}
 	}
+	t.Logf("compared %v", total)
+}
+
+// maybeOurs looks for the marks of TLS, HTTP and the DNS ports in a file, to
+// spare tshark the captures of other protocols.
+func maybeOurs(tb testing.TB, path string) bool {
+	tb.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for _, mark := range []string{"HTTP/1.", "\x16\x03", "\x00\x35", "\x14\xe9", "\x14\xeb"} {
+		if bytes.Contains(b, []byte(mark)) {
+			return true
+		}
+	}
+	return false
+}
+
+// alike tells values that both sides write alike: we escape what is not
+// printable ASCII.
+func alike(v string) bool {
+	return !strings.ContainsFunc(v, func(r rune) bool { return r < ' ' || r > '~' || r == '\\' })
 }

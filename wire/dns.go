@@ -22,8 +22,9 @@ const (
 	// maxDNSRecords bounds the records kept of one section. The largest
 	// sections in normal use are mDNS announcements of a few dozen.
 	maxDNSRecords = 256
-	// maxDNSQuestions: mDNS probes ask several, unicast DNS exactly one.
-	maxDNSQuestions = 64
+	// maxDNSQuestions: unicast DNS asks exactly one, mDNS many at once; an
+	// iMac in a network of many Macs was seen to ask 81.
+	maxDNSQuestions = 256
 	// maxTXTStrings bounds the strings kept of one TXT record.
 	maxTXTStrings = 64
 	// minDNSRecord is the root name, type, class, TTL and length.
