@@ -112,7 +112,10 @@ func (b *Book) InIncident(device string, t int64) bool {
 func (b *Book) Add(f *detect.Finding, visibility float64) *Alert {
 	b.counts.Findings++
 	key := subjectKey{f.Device.ID, f.Subject, f.Kind}
-	if a := b.bySubject[key]; a != nil && f.Time-a.LastSeen.UnixNano() <= int64(alertLife) {
+	if a := b.bySubject[key]; a != nil && b.repeats(a, f) {
+		if f.Flag != nil && f.P <= b.cfg.Budget.Threshold(f.Class) {
+			f.Flag() // what an alert counts is not normal either
+		}
 		b.repeat(a, f)
 		return nil
 	}
@@ -141,6 +144,14 @@ func (b *Book) Add(f *detect.Finding, visibility float64) *Alert {
 	b.counts.Alerts++
 	b.evict()
 	return a
+}
+
+// repeats reports whether a finding only counts on an alert of its subject.
+func (b *Book) repeats(a *Alert, f *detect.Finding) bool {
+	if f.Episode && b.InIncident(f.Device.ID, f.Time) && b.current[f.Device.ID].story.ID != a.Incident {
+		return false // part of the story that is running now
+	}
+	return f.Time-a.LastSeen.UnixNano() <= int64(alertLife)
 }
 
 func (b *Book) repeat(a *Alert, f *detect.Finding) {

@@ -117,6 +117,16 @@ type verdict struct {
 	svcMarks baseline.Marks
 }
 
+// flag keeps the destination, and its service if that is new as well, from
+// being learned.
+func (v *verdict) flag() {
+	m := v.in.ClientModel
+	m.Destinations.Flag(v.dest, m.Calendar.Day)
+	if v.service < 1 {
+		m.Services.Flag(v.dest.Service, m.Calendar.Day)
+	}
+}
+
 // novel judges a destination that the device never met, and learns it.
 func (d *destinations) novel(v *verdict, report func(Finding)) {
 	in, m := v.in, v.in.ClientModel
@@ -125,7 +135,7 @@ func (d *destinations) novel(v *verdict, report func(Finding)) {
 	all, _ := m.Destinations.Once(day, func(k baseline.Destination) bool { return k.Scope == v.dest.Scope })
 	v.q1, v.fresh = q1, fresh+1
 	v.service = 1
-	if _, known := m.Services.Get(v.dest.Service); !known {
+	if s, known := m.Services.Get(v.dest.Service); !known || s.Flagged {
 		v.service, v.svcMarks = serviceNovelty(m, v.dest.Service, d.services, in.Event.Record.Packets[1] == 0 && in.Event.Kind == flow.End)
 	}
 	young := days < baseline.MinDays || in.Now()-m.Calendar.First < int64(d.cfg.Learn)
@@ -264,7 +274,7 @@ func (d *destinations) judge(v *verdict, report func(Finding)) {
 		Attack: []string{"T1071"}, Flow: *r, Repeat: v.repeat,
 		Summary: d.summary(v, kind),
 		Why:     d.reasons(v),
-		Flag:    func() { m.Destinations.Flag(v.dest); m.Services.Flag(v.dest.Service) },
+		Flag:    v.flag,
 	}
 	if kind == NewService || !v.named || v.dest.Scope == baseline.LAN {
 		f.Subject = fmt.Sprintf("%s/%d to %s", protoName(r.Proto), r.Server.Port, v.label)

@@ -96,6 +96,10 @@ type Finding struct {
 	// Repeat says that this subject was flagged before: it counts as the same
 	// alert for as long as that is remembered.
 	Repeat bool
+	// Episode says that this is about what happens now and not about a state
+	// that lasts: when it comes back in a later incident it is news, and not a
+	// repetition of what was reported in an earlier one.
+	Episode bool
 	// Flag is called when the finding has become an alert, so that its subject
 	// is not learned. May be nil.
 	Flag func()

@@ -43,6 +43,10 @@ func (s *spikes) Observe(in *Input, report func(Finding)) {
 		return
 	}
 	m := in.ClientModel
+	// Hours in which a device was active and asked for nothing count: one that
+	// never met a name that does not exist is the one to be surprised about.
+	m.Names.Advance(in.Now())
+	m.Missing.Advance(in.Now())
 	for _, msg := range in.Event.Messages {
 		q, ok := msg.(*wire.DNS)
 		if !ok || q.Proto != "dns" || len(q.Questions) == 0 {
@@ -84,6 +88,6 @@ func (*spikes) judge(in *Input, h *baseline.Hourly, n int, what, name string, re
 			in.Client.Name, n, what, shorten(name, 60), normal),
 		Why:    []Why{why(what, fmt.Sprintf("%d within an hour", n), normal, p/spikeLooks)},
 		Attack: []string{"T1568.002"}, Flow: *r,
-		Flag: h.Spoil,
+		Flag: h.Spoil, Episode: true,
 	})
 }

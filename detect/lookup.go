@@ -73,7 +73,11 @@ func (l *lookups) query(in *Input, domain string, qtype uint16, report func(Find
 	}
 	days := m.Calendar.Days()
 	young := days < baseline.MinDays || in.Now()-m.Calendar.First < int64(l.cfg.Learn)
-	q1, fresh := m.Lookups.Once(day, func(baseline.Entity) bool { return true })
+	q1, _ := m.Lookups.Once(day, func(baseline.Entity) bool { return true })
+	fresh := m.Lookups.Fresh(day)
+	if known && s.First == day {
+		fresh-- // itself
+	}
 	if !known && (in.Learn || young) {
 		m.Lookups.Add(key, day)
 	}
@@ -100,6 +104,6 @@ func (l *lookups) query(in *Input, domain string, qtype uint16, report func(Find
 		Time: in.Now(), First: r.First, P: baseline.AtLeastOne(rate, l.marks.P(marks)), Confidence: confidence(m),
 		Summary: fmt.Sprintf("%s looked up %s, a domain it never asked for before.", in.Client.Name, domain),
 		Why:     reasons, Attack: []string{"T1071.004"}, Flow: *r, Repeat: known,
-		Flag: func() { m.Lookups.Flag(key) },
+		Flag: func() { m.Lookups.Flag(key, day) },
 	})
 }

@@ -89,7 +89,7 @@ func (o *offers) report(in *Input, svc baseline.Service, p float64, marks baseli
 		Time:    in.Now(), First: r.First, P: p, Confidence: confidence(m),
 		Summary: fmt.Sprintf("%s answers %s on %s, a service it never offered before.", in.Server.Name, from, serviceLabel(svc)),
 		Why:     reasons, Attack: []string{"T1205"}, Flow: *r, Repeat: repeat,
-		Flag: func() { m.Services.Flag(svc) },
+		Flag: func() { m.Services.Flag(svc, m.Calendar.Day) },
 	})
 }
 
