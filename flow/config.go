@@ -65,7 +65,7 @@ func (c *Config) Validate() error {
 	}{
 		{"MaxFlows", c.MaxFlows, 16, 1 << 30},
 		{"MaxStreams", c.MaxStreams, 1, 1 << 24},
-		{"MaxStreamBytes", c.MaxStreamBytes, 1 << 10, 1 << 32},
+		{"MaxStreamBytes", c.MaxStreamBytes, 1 << 10, 1 << 30},
 		{"MaxDatagrams", c.MaxDatagrams, 1, 1 << 16},
 		{"MaxFragments", c.MaxFragments, 1 << 16, 1 << 30},
 	} {

@@ -23,7 +23,6 @@ type State interface {
 	Devices(ctx context.Context) ([]store.DeviceRow, error)
 	Baselines(ctx context.Context) iter.Seq2[store.BaselineRow, error]
 	Sensor(ctx context.Context) ([]byte, error)
-	Forget(ctx context.Context, device string) error
 }
 
 // sensor is the state of the analyst that belongs to no device.
@@ -40,22 +39,17 @@ func (a *analyst) checkpoint(ctx context.Context, st State, run *store.Run) erro
 		return err
 	}
 	batch.Run = run
-	for _, id := range a.removed {
-		if err := st.Forget(ctx, id); err != nil {
-			return err
-		}
-	}
-	a.removed = a.removed[:0]
 	if err := st.Checkpoint(ctx, batch); err != nil {
 		return err
 	}
+	a.removed = a.removed[:0]
 	clear(a.changed)
 	return nil
 }
 
 func (a *analyst) batch() (store.Batch, error) {
 	changes := a.book.Take()
-	b := store.Batch{Alerts: changes.Alerts, Incidents: changes.Incidents, Observations: changes.Observations}
+	b := store.Batch{Removed: a.removed, Alerts: changes.Alerts, Incidents: changes.Incidents, Observations: changes.Observations}
 	snapshot, err := a.devices.Snapshot()
 	if err != nil {
 		return b, err
