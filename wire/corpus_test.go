@@ -13,6 +13,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"gatehouse/internal/testkit"
 )
@@ -59,6 +62,30 @@ func TestJA4(t *testing.T) {
 		if len(got) != len(want[name]) {
 			t.Errorf("%s: got %d hellos, want %d", name, len(got), len(want[name]))
 		}
+	}
+}
+
+// TestExpiredOnTheWire judges the two chains of a capture from 2014, one of
+// which had expired nine days before.
+func TestExpiredOnTheWire(t *testing.T) {
+	roots, err := DefaultRoots()
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, _ := listen(t, testkit.Corpus(t, "attacks", "tls-expired-cert.trace"))
+	got := map[string]string{}
+	for _, h := range list {
+		if m, ok := h.msg.(*Certificate); ok {
+			v := VerifyChain(m.Raw, roots, "", h.at)
+			name, _, _ := strings.Cut(m.Subject, ",")
+			got[name] = fmt.Sprintf("%s %d", v.Status, v.ExpiredBy.Round(24*time.Hour)/(24*time.Hour))
+		}
+	}
+	// Both are signed with SHA-1, which is no longer verified: hence the
+	// authority of the second is unknown.
+	want := map[string]string{"CN=www.spidh.org": "expired 9", "CN=www.tobu-estate.com": "unknown_authority 0"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("verdicts differ (-want +got):\n%s", diff)
 	}
 }
 

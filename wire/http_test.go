@@ -128,10 +128,14 @@ func TestHTTPStream(t *testing.T) {
 			in:   []chunk{{FromClient, []byte("GET / HTTP/1.1\r\nAuthorization: hunter2\r\n\r\n")}},
 			want: []Message{&HTTPRequest{Method: "GET", Target: "/", Version: "HTTP/1.1", Length: -1}},
 		},
-		{name: "chunk size that is no number", in: []chunk{{FromServer, []byte("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")}},
-			want: []Message{ok(-1)}, err: ErrMalformed},
-		{name: "chunk size of 2^64", in: []chunk{{FromServer, []byte("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10000000000000000\r\n")}},
-			want: []Message{ok(-1)}, err: ErrMalformed},
+		{
+			name: "chunk size that is no number", in: []chunk{{FromServer, []byte("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")}},
+			want: []Message{ok(-1)}, err: ErrMalformed,
+		},
+		{
+			name: "chunk size of 2^64", in: []chunk{{FromServer, []byte("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10000000000000000\r\n")}},
+			want: []Message{ok(-1)}, err: ErrMalformed,
+		},
 		{name: "RTSP", in: []chunk{{FromClient, []byte("OPTIONS rtsp://a/ RTSP/1.0\r\n\r\n")}}, err: ErrNotMine},
 		{name: "SIP", in: []chunk{{FromClient, []byte("INVITE sip:a@b SIP/2.0\r\n\r\n")}}, err: ErrNotMine},
 		{name: "binary after a request", in: []chunk{{FromClient, []byte(getBytes + "\x00\x01")}}, want: []Message{get}, err: ErrNotMine},

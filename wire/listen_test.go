@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
@@ -21,6 +22,7 @@ import (
 type heard struct {
 	src, dst         string // address of the sender and receiver
 	srcPort, dstPort uint16
+	at               time.Time // of a datagram, or of the first segment of its connection
 	msg              Message
 }
 
@@ -39,17 +41,18 @@ func readCapture(tb testing.TB, path string, f func(p transport)) bool {
 		return false // some files of the corpus are not captures of a known kind
 	}
 	for {
-		data, link, err := read()
+		data, link, at, err := read()
 		if err != nil {
 			return true
 		}
 		if p, ok := decodeTransport(data, link); ok {
+			p.at = at
 			f(p)
 		}
 	}
 }
 
-func packetReader(in *bufio.Reader) (func() ([]byte, layers.LinkType, error), error) {
+func packetReader(in *bufio.Reader) (func() ([]byte, layers.LinkType, time.Time, error), error) {
 	magic, err := in.Peek(4)
 	if err != nil {
 		return nil, err
@@ -59,22 +62,22 @@ func packetReader(in *bufio.Reader) (func() ([]byte, layers.LinkType, error), er
 		if err != nil {
 			return nil, err
 		}
-		return func() ([]byte, layers.LinkType, error) {
+		return func() ([]byte, layers.LinkType, time.Time, error) {
 			data, ci, err := r.ReadPacketData()
 			if err != nil {
-				return nil, 0, err
+				return nil, 0, time.Time{}, err
 			}
 			iface, err := r.Interface(ci.InterfaceIndex)
-			return data, iface.LinkType, err
+			return data, iface.LinkType, ci.Timestamp, err
 		}, nil
 	}
 	r, err := pcapgo.NewReader(in)
 	if err != nil {
 		return nil, err
 	}
-	return func() ([]byte, layers.LinkType, error) {
-		data, _, err := r.ReadPacketData()
-		return data, r.LinkType(), err
+	return func() ([]byte, layers.LinkType, time.Time, error) {
+		data, ci, err := r.ReadPacketData()
+		return data, r.LinkType(), ci.Timestamp, err
 	}, nil
 }
 
@@ -82,6 +85,7 @@ func packetReader(in *bufio.Reader) (func() ([]byte, layers.LinkType, error), er
 type transport struct {
 	src, dst         string
 	srcPort, dstPort uint16
+	at               time.Time
 	udp              bool
 	seq              uint32
 	syn              bool
@@ -183,7 +187,7 @@ func (l *listener) datagram(p transport) {
 }
 
 func (l *listener) note(p transport, m Message) {
-	l.heard = append(l.heard, heard{p.src, p.dst, p.srcPort, p.dstPort, m})
+	l.heard = append(l.heard, heard{p.src, p.dst, p.srcPort, p.dstPort, p.at, m})
 }
 
 func (l *listener) segment(p transport) {
@@ -199,7 +203,7 @@ func (l *listener) segment(p transport) {
 	// A SYN with another sequence number is a new connection on old ports.
 	if c == nil || p.syn && dir == FromClient && c.sides[0].started && c.sides[0].next != p.seq+1 && len(p.payload) == 0 {
 		c = &conn{}
-		c.ends = [2]transport{p, {src: p.dst, dst: p.src, srcPort: p.dstPort, dstPort: p.srcPort}}
+		c.ends = [2]transport{p, {src: p.dst, dst: p.src, srcPort: p.dstPort, dstPort: p.srcPort, at: p.at}}
 		l.conns[key] = c
 		l.order = append(l.order, c)
 		dir = FromClient
@@ -305,4 +309,3 @@ func (l *listener) flush(c *conn, dir Dir) {
 		}
 	}
 }
-

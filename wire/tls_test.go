@@ -260,7 +260,7 @@ func TestTLSClientCertificate(t *testing.T) {
 func TestTLSResumption(t *testing.T) {
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		client, server, _ := tlsPair(t, version)
-		server.SessionTicketKey = [32]byte{1}
+		server.SetSessionTicketKeys([][32]byte{{1}})
 		client.ClientSessionCache = tls.NewLRUClientSessionCache(1)
 		client.MaxVersion = version
 		var resumed []bool
@@ -514,7 +514,8 @@ func TestCipherClass(t *testing.T) {
 	if !slices.IsSortedFunc(cipherNames[:], func(a, b struct {
 		id   uint16
 		name string
-	}) int {
+	},
+	) int {
 		return int(a.id) - int(b.id)
 	}) {
 		t.Fatal("cipherNames is not sorted: the search in it fails")

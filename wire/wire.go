@@ -77,6 +77,12 @@ type Protocol struct {
 	// Sniff looks at the first in-order bytes of a TCP direction; nil if the
 	// protocol does not run over TCP.
 	Sniff func(dir Dir, b []byte) Match
+	// SniffLate recognises, so strictly that its word may be trusted, the
+	// first bytes of this protocol at the head of a segment in the middle of a
+	// connection that began as another, unknown one: TLS after STARTTLS or the
+	// first packets of a database, requests behind a SOCKS proxy's greeting.
+	// nil if the protocol does not occur like that.
+	SniffLate func(b []byte) bool
 	// NewStream returns a parser for one TCP connection.
 	NewStream func() Stream
 }
@@ -132,7 +138,13 @@ func Table() []Protocol {
 		{Name: "mdns", UDPPorts: []uint16{5353}, Datagram: parseMDNS},
 		{Name: "llmnr", UDPPorts: []uint16{5355}, Datagram: parseLLMNR},
 		{Name: "dhcp", UDPPorts: []uint16{67, 68}, Datagram: parseDHCPv4, SniffDatagram: sniffDHCPv4},
-		{Name: "tls", TCPPorts: []uint16{443, 853, 8443, 8883}, Sniff: sniffTLS, NewStream: newTLSStream},
-		{Name: "http", TCPPorts: []uint16{80, 8000, 8080}, Sniff: sniffHTTP, NewStream: newHTTPStream},
+		{
+			Name: "tls", TCPPorts: []uint16{443, 853, 8443, 8883},
+			Sniff: sniffTLS, SniffLate: sniffLateTLS, NewStream: newTLSStream,
+		},
+		{
+			Name: "http", TCPPorts: []uint16{80, 8000, 8080},
+			Sniff: sniffHTTP, SniffLate: sniffLateHTTP, NewStream: newHTTPStream,
+		},
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/crypto/cryptobyte"
 )
@@ -101,7 +102,9 @@ func TestVerifyChain(t *testing.T) {
 		{"other name", a.chain, a.roots, "example.org", during, CertNameMismatch, FaultNameMismatch, `"example.org"`},
 		{"self-signed", [][]byte{self}, a.roots, name, during, CertSelfSigned, FaultSelfSigned, "self-signed"},
 		{
-			"self-signed, expired, other name", [][]byte{self}, a.roots, "example.org", after,
+			"self-signed, expired, other name",
+			[][]byte{self},
+			a.roots, "example.org", after,
 			CertExpired, FaultExpired | FaultSelfSigned | FaultNameMismatch, "self-signed",
 		},
 		{"common name alone", [][]byte{bareDER}, nil, name, during, CertSelfSigned, FaultSelfSigned, ""},
@@ -232,12 +235,13 @@ func TestDistinguishedName(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
 		}
 	}
-	long := seq(0x30, attr("\x55\x04\x03", 12, strings.Repeat("ä", 50)))
-	for range 3 { // far more than is kept: four names nested in one would not parse, so repeat the part
-		long = append(long, long...)
+	var parts []byte // 20 names of 100 bytes each, twice of what is kept
+	for range 20 {
+		parts = append(parts, attr("\x55\x04\x03", 12, strings.Repeat("ä", 50))...)
 	}
-	if got := distinguishedName(long); len(got) > maxNameText {
-		t.Errorf("got %d bytes, want at most %d", len(got), maxNameText)
+	long := join(0x30, 0x82, len(parts)>>8, len(parts), parts)
+	if got := distinguishedName(long); len(got) > maxNameText || len(got) < maxNameText-1 || !utf8.ValidString(got) {
+		t.Errorf("got %d bytes, want %d of valid UTF-8", len(got), maxNameText)
 	}
 }
 
