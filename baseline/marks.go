@@ -64,18 +64,23 @@ func (t *MarkTable) P(set Marks) float64 {
 
 // Fisher combines independent continuous p-values (Fisher 1925): minus twice
 // the sum of their logarithms is chi-squared with two degrees of freedom each.
+// The result is in (0, 1]; 1 for no p-values at all.
 func Fisher(ps ...float64) float64 {
+	if len(ps) == 0 {
+		return 1
+	}
 	x := 0.0
 	for _, p := range ps {
 		x -= 2 * math.Log(max(p, math.SmallestNonzeroFloat64))
 	}
-	return distuv.ChiSquared{K: 2 * float64(len(ps))}.Survival(x)
+	return max(math.SmallestNonzeroFloat64, distuv.ChiSquared{K: 2 * float64(len(ps))}.Survival(x))
 }
 
 // Regularity is the p-value of how regular the gaps between connections are:
 // (MAD/median/0.5)^2, at least 1e-3. Gaps of a Poisson process have a ratio
 // of about 0.69, so that human-driven traffic scores 1 and a beacon with a
-// uniform jitter of 10 % scores 0.01. Fewer than 7 gaps, or a median of 0, say nothing: 1.
+// uniform jitter of 10 % scores 0.01. Fewer than 7 gaps, or a median of 0, say
+// nothing: 1.
 func Regularity(gaps []float64) float64 {
 	if len(gaps) < 7 {
 		return 1
