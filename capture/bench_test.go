@@ -53,14 +53,22 @@ func writeBench(b *testing.B, name string, start time.Time) string {
 		out = packed
 	}
 	buffered := bufio.NewWriterSize(out, 1<<20)
-	defer buffered.Flush()
+	defer func() {
+		if err := buffered.Flush(); err != nil {
+			b.Fatal(err)
+		}
+	}()
 	var w packetWriter
 	if filepath.Ext(name) == ".pcapng" {
 		ng, err := pcapgo.NewNgWriter(buffered, layers.LinkTypeEthernet)
 		if err != nil {
 			b.Fatal(err)
 		}
-		defer ng.Flush()
+		defer func() {
+			if err := ng.Flush(); err != nil {
+				b.Fatal(err)
+			}
+		}()
 		w = ng
 	} else {
 		plain := pcapgo.NewWriter(buffered)

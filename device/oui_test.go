@@ -41,9 +41,16 @@ func TestVendor(t *testing.T) {
 func TestDamagedVendorTable(t *testing.T) {
 	pack := func(raw []byte) []byte {
 		var b bytes.Buffer
-		w, _ := flate.NewWriter(&b, flate.BestSpeed)
-		w.Write(raw)
-		w.Close()
+		w, err := flate.NewWriter(&b, flate.BestSpeed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write(raw); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
 		return b.Bytes()
 	}
 	if _, err := readOUI(ouiData[:len(ouiData)/2]); err == nil {

@@ -265,7 +265,10 @@ func TestBaselinesAreReadInPages(t *testing.T) {
 		}
 	}
 	read := 0
-	for range s.Baselines(t.Context()) {
+	for _, err := range s.Baselines(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
 		read++
 		break
 	}
