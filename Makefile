@@ -48,8 +48,8 @@ test: test-deps ## build and vet everything, then test as shipped and again with
 	go vet ./...
 	@echo "== tests as shipped (static)"
 	$(TOOL) gotestsum --format standard-quiet -- -shuffle=on $(PKG)
-	@echo "== tests with the race detector"
-	CGO_ENABLED=1 $(TOOL) gotestsum --format standard-quiet -- -race -shuffle=on $(PKG)
+	@echo "== tests with the race detector (without the comparisons with other programs, which have just run)"
+	CGO_ENABLED=1 $(TOOL) gotestsum --format standard-quiet -- -race -short -shuffle=on $(PKG)
 
 # Programs that tests compare with or need: name:Debian package.
 TEST_TOOLS := tshark:tshark tcpdump:tcpdump gcc:gcc
