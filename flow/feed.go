@@ -9,6 +9,10 @@ import (
 const (
 	sniffBudget = 512 // bytes a recogniser may ask for
 	maxUpgrades = 3   // protocols following one another on a connection
+	// lateBudget is how many bytes of one direction an unknown protocol may
+	// take before one that can be read. The dialogue before STARTTLS is below
+	// 1 KiB in SMTP, IMAP and POP3.
+	lateBudget = 4 << 10
 )
 
 // feed gives the parser what it has not consumed and what is new.
@@ -20,9 +24,15 @@ func (s *Shard) feed(e *entry, st *stream, dir wire.Dir, part []byte) {
 		b = hf.buf
 	}
 	if st.parser == nil {
-		s.sniff(e, st, dir, b)
+		if !hf.foreign {
+			s.sniff(e, st, dir, b)
+		}
+		if hf.foreign {
+			b = part
+			s.sniffLate(e, st, dir, part)
+		}
 		if st.parser == nil {
-			if !hf.stopped && e.stream != noStream {
+			if !hf.stopped && !hf.foreign && e.stream != noStream {
 				hf.keep(b)
 			}
 			return
@@ -77,8 +87,9 @@ func (hf *half) keep(b []byte) {
 }
 
 // sniff recognises the protocol from the first bytes of a direction, rows
-// registered for the port first. A direction that nobody recognises is given
-// up; the other may still tell, as where the server speaks first.
+// registered for the port first. Of a direction that nobody recognises only
+// the heads of segments are looked at; the other may still tell, as where the
+// server speaks first.
 func (s *Shard) sniff(e *entry, st *stream, dir wire.Dir, b []byte) {
 	maybe := false
 	byPort := s.tcpRow.of(e.key.port[e.client^1], e.key.port[e.client])
@@ -108,11 +119,38 @@ func (s *Shard) sniff(e *entry, st *stream, dir wire.Dir, b []byte) {
 		return
 	}
 	hf := &st.half[dir]
-	hf.stopped = true
-	hf.drop()
+	hf.foreign = true
+	hf.buf = nil
 	if st.half[dir.Other()].stopped {
 		s.release(e)
 	}
+}
+
+// sniffLate looks for a protocol that begins with this segment, after another
+// that is unknown: TLS after STARTTLS. The other end has then agreed to it and
+// goes on in it.
+func (s *Shard) sniffLate(e *entry, st *stream, dir wire.Dir, segment []byte) {
+	hf, other := &st.half[dir], &st.half[dir.Other()]
+	for i := range s.protocols {
+		p := &s.protocols[i]
+		if p.SniffLate == nil || p.NewStream == nil || !s.callSniffLate(p, segment) {
+			continue
+		}
+		st.parser = p.NewStream()
+		for _, h := range []*half{hf, other} {
+			h.foreign, h.buf, h.spent = false, nil, 0
+		}
+		hf.spent = len(segment)
+		return
+	}
+	if hf.spent < lateBudget {
+		return
+	}
+	if other.foreign {
+		s.release(e)
+		return
+	}
+	s.stop(e, st, dir)
 }
 
 // upgrade starts over: what follows in both directions is another protocol.

@@ -117,6 +117,12 @@ func (s *Shard) callSniff(p *wire.Protocol, dir wire.Dir, b []byte) (m wire.Matc
 	return p.Sniff(dir, b)
 }
 
+func (s *Shard) callSniffLate(p *wire.Protocol, b []byte) (yes bool) {
+	var err error
+	defer s.contain(&err)
+	return p.SniffLate(b)
+}
+
 func (s *Shard) callFeed(p wire.Stream, dir wire.Dir, b []byte) (n int, msgs []wire.Message, err error) {
 	defer s.contain(&err)
 	return p.Feed(dir, b, nil)

@@ -30,6 +30,7 @@ type stream struct {
 type half struct {
 	synced  bool   // next is known
 	stopped bool   // nothing more is fed
+	foreign bool   // no recogniser wants the bytes
 	next    uint32 // sequence number of the next byte
 	skip    int64  // bytes to pass over, seen or not
 	spent   int    // bytes fed since the last message
