@@ -1,7 +1,11 @@
 package detect
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"gatehouse/baseline"
@@ -18,9 +22,14 @@ const (
 	untrustedP = .2
 	// verdictWait is how long the client's reaction to a certificate is waited for.
 	verdictWait = 5 * time.Second
-	// clockServers is how many servers in a row must seem out of date before
-	// the clock that stamps the packets is doubted instead.
+	// clockServers is how many servers, with none in between whose certificate
+	// is valid and none of them longer ago than clockWindow, must seem out of
+	// date before the clock that stamps the packets is doubted instead.
 	clockServers = 3
+	clockWindow  = time.Hour
+	// maxPending bounds the findings that wait for a reaction; those beyond it
+	// are reported without.
+	maxPending = 256
 	// maxVerdicts bounds the cache of judged chains; judging one takes about
 	// 0.2 ms, and devices reconnect to the same few servers all day.
 	maxVerdicts = 1024
@@ -39,20 +48,28 @@ type certificates struct {
 	cfg      Config
 	verdicts map[verdictKey]wire.Verdict
 	pending  []pendingCert // waiting for the client's reaction, oldest first
-	strikes  []string      // servers that seemed out of date, since one that did not
+	strikes  []strike      // servers that seemed out of date, since one that was valid; oldest first
 }
 
+// verdictKey is all that a verdict depends on. It covers the whole chain, not
+// the leaf's key alone, which outlives a renewal.
 type verdictKey struct {
-	spki [32]byte
-	name string
-	hour int64
+	chain [sha256.Size]byte
+	name  string
+	hour  int64 // packet time: verdicts change with it
 }
 
 type pendingCert struct {
-	id      FlowID
-	since   int64
+	flow    uint64 // Record.ID
+	since   int64  // ns
+	sent    uint64 // payload bytes that the client had sent until then
 	finding Finding
 	refused bool
+}
+
+type strike struct {
+	server string
+	at     int64 // ns
 }
 
 func newCertificates(cfg Config) *certificates {
@@ -87,30 +104,38 @@ func (c *certificates) Observe(in *Input, report func(Finding)) {
 		switch m := m.(type) {
 		case *wire.Certificate:
 			if !m.FromClient && len(m.Raw) > 0 {
-				c.certificate(in, m)
+				c.certificate(in, m, report)
 			}
 		case *wire.TLSAlert:
 			if m.From == wire.FromClient && m.Fatal {
-				c.refuse(IDOf(&in.Event.Record))
+				c.refuse(in.Event.Record.ID)
 			}
 		}
 	}
 	if in.Event.Kind == flow.End {
-		id := IDOf(&in.Event.Record)
-		for i := range c.pending {
-			if c.pending[i].id == id {
-				c.release(i, report)
-				return
-			}
+		c.ended(&in.Event.Record, report)
+	}
+}
+
+func (c *certificates) refuse(flow uint64) {
+	for i := range c.pending {
+		if c.pending[i].flow == flow {
+			c.pending[i].refused = true
 		}
 	}
 }
 
-func (c *certificates) refuse(id FlowID) {
-	for i := range c.pending {
-		if c.pending[i].id == id {
-			c.pending[i].refused = true
+// ended releases what waits for a flow that is over. A client that sent
+// nothing after the certificate has refused it without a word.
+func (c *certificates) ended(r *flow.Record, report func(Finding)) {
+	for i := 0; i < len(c.pending); {
+		p := &c.pending[i]
+		if p.flow != r.ID {
+			i++
+			continue
 		}
+		p.refused = p.refused || r.Payload[0] <= p.sent
+		c.release(i, report)
 	}
 }
 
@@ -128,7 +153,7 @@ func (c *certificates) release(i int, report func(Finding)) {
 	report(f)
 }
 
-func (c *certificates) certificate(in *Input, m *wire.Certificate) {
+func (c *certificates) certificate(in *Input, m *wire.Certificate, report func(Finding)) {
 	model := in.ClientModel
 	end := endpointOf(in)
 	// Only the name that was said in the handshake is the one to judge by: by
@@ -142,7 +167,10 @@ func (c *certificates) certificate(in *Input, m *wire.Certificate) {
 	if c.cfg.Roots == nil {
 		faults &= faultsNow | wire.FaultUnparsable
 	}
-	clock := c.doubtClock(end.Name, faults)
+	if m.Truncated { // what would lead to a root may have been cut off
+		faults &^= wire.FaultUnknownAuthority
+	}
+	clock := c.doubtClock(in.Now(), end.Name, faults)
 	seen, _ := model.Chains.Get(end)
 	day := model.Calendar.Day
 	seen.Last = day
@@ -152,32 +180,34 @@ func (c *certificates) certificate(in *Input, m *wire.Certificate) {
 		model.Chains.Put(end, seen)
 		return
 	}
-	f := c.finding(in, m, end, v, seen)
+	p := untrustedP
 	switch {
 	case clock:
-		f.P = 1
+		p = 1
 	case seen.Valid > 0:
-		f.P = 0.1 * baseline.DowngradeP(model.Calendar.Days())
+		p = 0.1 * baseline.DowngradeP(model.Calendar.Days())
 	case faults&faultsNow != 0:
-		f.P = outOfDateP
-	default:
-		f.P = untrustedP
+		p = outOfDateP
 	}
 	if seen.Valid == 0 {
 		seen.Invalid += uint16(min(1, int(^uint16(0)-seen.Invalid)))
 		model.Chains.Put(end, seen)
+		if seen.Invalid > 1 && faults&faultsNow == 0 {
+			return // it was never any different
+		}
 	}
-	if seen.Invalid > 1 && faults&faultsNow == 0 {
-		return // it was never any different
+	f := c.finding(in, m, end, faults, seen, p)
+	if len(c.pending) >= maxPending {
+		report(f)
+		return
 	}
-	if len(c.pending) < maxWaiting {
-		c.pending = append(c.pending, pendingCert{id: IDOf(&in.Event.Record), since: in.Now(), finding: f})
-	}
+	r := &in.Event.Record
+	c.pending = append(c.pending, pendingCert{flow: r.ID, since: in.Now(), sent: r.Payload[0], finding: f})
 }
 
 func (c *certificates) verify(in *Input, m *wire.Certificate, name string) wire.Verdict {
 	at := time.Unix(0, in.Now()).UTC()
-	key := verdictKey{m.SPKI, name, in.Now() / int64(time.Hour)}
+	key := verdictKey{digest(m.Raw), name, in.Now() / int64(time.Hour)}
 	if v, ok := c.verdicts[key]; ok {
 		return v
 	}
@@ -189,71 +219,107 @@ func (c *certificates) verify(in *Input, m *wire.Certificate, name string) wire.
 	return v
 }
 
-// doubtClock reports whether so many servers in a row seem out of date that
-// the gateway's clock is the likelier fault.
-func (c *certificates) doubtClock(server string, faults wire.CertFaults) bool {
-	if faults&faultsNow == 0 {
-		c.strikes = c.strikes[:0]
-		return false
+// digest identifies a chain.
+func digest(chain [][]byte) (sum [sha256.Size]byte) {
+	h := sha256.New()
+	for _, der := range chain {
+		h.Write(binary.BigEndian.AppendUint32(nil, uint32(len(der))))
+		h.Write(der)
 	}
-	for _, s := range c.strikes {
-		if s == server {
-			return len(c.strikes) >= clockServers
-		}
-	}
-	if len(c.strikes) < clockServers {
-		c.strikes = append(c.strikes, server)
-	}
-	return len(c.strikes) >= clockServers
+	h.Sum(sum[:0])
+	return sum
 }
 
-func (c *certificates) finding(in *Input, m *wire.Certificate, end baseline.Endpoint, v wire.Verdict, seen baseline.Chain) Finding {
-	r := &in.Event.Record
-	fault := describeFault(v, m)
-	expected := "a valid certificate"
-	first := ""
-	if seen.Valid > 0 {
-		expected = fmt.Sprintf("a valid certificate, as in %d earlier connections (issuer %s)", seen.Valid, shorten(seen.Issuer, 60))
-		first = " Until now it was always valid."
+// doubtClock reports whether so many servers in a row seem out of date, and
+// have no other fault, that the gateway's clock is the likelier one.
+func (c *certificates) doubtClock(now int64, server string, faults wire.CertFaults) bool {
+	if faults == 0 {
+		c.strikes = c.strikes[:0]
 	}
-	p := outOfDateP
+	if faults == 0 || faults&^faultsNow != 0 {
+		return false
+	}
+	c.strikes = slices.DeleteFunc(c.strikes, func(s strike) bool {
+		return s.server == server || now-s.at > int64(clockWindow)
+	})
+	c.strikes = append(c.strikes, strike{server, now})
+	if len(c.strikes) > clockServers {
+		c.strikes = slices.Delete(c.strikes, 0, len(c.strikes)-clockServers)
+	}
+	return len(c.strikes) == clockServers
+}
+
+func (c *certificates) finding(in *Input, m *wire.Certificate, end baseline.Endpoint, faults wire.CertFaults, seen baseline.Chain, p float64) Finding {
+	r := &in.Event.Record
+	words := describeFaults(faults, m, time.Unix(0, in.Now()))
+	expected, issuer := "a valid certificate", "an authority that the gateway trusts"
+	more := ""
 	if seen.Valid > 0 {
-		p = baseline.DowngradeP(in.ClientModel.Calendar.Days())
+		expected = fmt.Sprintf("a valid certificate, as in %d earlier connections", seen.Valid)
+		issuer = shorten(seen.Issuer, 80)
+		more = " Until now it was always valid."
+	}
+	if p == 1 {
+		more = fmt.Sprintf(" So did those of %d other servers within the hour: the gateway's clock may be wrong.", clockServers-1)
 	}
 	return Finding{
 		Kind: CertificateFailure, Class: TLS, Severity: High, Device: in.Client,
-		Subject: fmt.Sprintf("%s:%d %s", end.Name, end.Port, v.Status), Peer: peerOf(in),
-		Time: in.Now(), First: r.First, Confidence: 1,
-		Summary: fmt.Sprintf("%s connected to %s, whose certificate %s.%s", in.Client.Name, in.peerLabel(), fault, first),
+		Subject: fmt.Sprintf("%s:%d %s", end.Name, end.Port, faults.Status()), Peer: peerOf(in),
+		Time: in.Now(), First: r.First, P: p, Confidence: 1,
+		Summary: fmt.Sprintf("%s connected to %s, whose certificate %s.%s", in.Client.Name, certifiedPeer(in, m), words[0], more),
 		Why: []Why{
-			why("certificate", v.Detail, expected, p),
-			why("issuer", shorten(m.Issuer, 80), shorten(seen.Issuer, 80), 1),
+			why("certificate", strings.Join(words, "; "), expected, p),
+			why("issuer", shorten(m.Issuer, 80), issuer, 1),
 			why("subject", shorten(m.Subject, 80), end.Name, 1),
 		},
 		Attack: []string{"T1557"}, Flow: *r,
 	}
 }
 
-// describeFault says in words of a house what is wrong.
-func describeFault(v wire.Verdict, m *wire.Certificate) string {
-	switch v.Status {
+// certifiedPeer is the server for a sentence. One known by its address alone
+// goes by the first name in its certificate, which says at least what it
+// claims to be.
+func certifiedPeer(in *Input, m *wire.Certificate) string {
+	label := in.peerLabel()
+	if in.Server != nil || in.name() != "" || len(m.Names) == 0 {
+		return label
+	}
+	if name := hostname(strings.TrimPrefix(m.Names[0], "*.")); name != "" {
+		return fmt.Sprintf("%s (%s)", name, label)
+	}
+	return label
+}
+
+// describeFaults says in words of a house what is wrong, worst first.
+func describeFaults(faults wire.CertFaults, m *wire.Certificate, now time.Time) []string {
+	var words []string
+	for ; faults != 0; faults &= faults - 1 {
+		words = append(words, describeFault(faults.Status(), m, now))
+	}
+	return words
+}
+
+func describeFault(status wire.CertStatus, m *wire.Certificate, now time.Time) string {
+	switch status {
 	case wire.CertExpired:
-		days := int(v.ExpiredBy / (24 * time.Hour))
-		if days < 1 {
+		switch days := int(now.Sub(m.NotAfter) / (24 * time.Hour)); days {
+		case 0:
 			return "has just expired"
-		}
-		if days == 1 {
+		case 1:
 			return "expired a day before"
+		default:
+			return fmt.Sprintf("expired %d days before", days)
 		}
-		return fmt.Sprintf("expired %d days before", days)
 	case wire.CertNotYetValid:
-		return "is not valid before " + m.NotBefore.Format("2 January 2006")
+		return "is not valid before " + m.NotBefore.UTC().Format("2 January 2006")
 	case wire.CertSelfSigned:
 		return "is signed by nobody but itself"
 	case wire.CertNameMismatch:
 		return "is made out to somebody else (" + shorten(m.Subject, 60) + ")"
 	case wire.CertUnknownAuthority:
 		return "is signed by an unknown authority (" + shorten(m.Issuer, 60) + ")"
+	case wire.CertUnparsable:
+		return "cannot be read"
 	}
 	return "is broken or forged"
 }

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 
 	"gatehouse/baseline"
@@ -15,25 +16,30 @@ const minEncrypted = 3
 
 // clearTexts is model D on protocols: clear text to a name to which the device
 // always spoke TLS.
-type clearTexts struct {
-	// waiting holds requests in clear whose response is still out: a server
-	// that only sends the client to the encrypted address did no harm.
-	waiting map[FlowID]clearRequest
-}
+type clearTexts struct{}
 
+// clearRequest waits in its Conn for the response: a server that only sends
+// the client to the encrypted address did no harm.
 type clearRequest struct {
 	name, request string
-	encrypted     uint16
+	encrypted     uint16 // connections before
 }
 
-// maxWaiting bounds what waits for a response; beyond it nothing is waited for.
-const maxWaiting = 4096
+func newClearText() *clearTexts { return &clearTexts{} }
 
-// clearPorts are ports at which a protocol is spoken in clear that has an
-// encrypted form elsewhere. HTTP is recognised by its content.
-var clearPorts = map[uint16]string{23: "Telnet", 1883: "MQTT", 5222: "XMPP"}
-
-func newClearText() *clearTexts { return &clearTexts{waiting: make(map[FlowID]clearRequest)} }
+// clearProtocol is the protocol that is spoken in clear at a port and has an
+// encrypted form elsewhere, "" if there is none. HTTP is recognised by its
+// content. XMPP (5222) is left out: it turns to TLS within the connection, and
+// messengers use its port for encryption of their own.
+func clearProtocol(port uint16) string {
+	switch port {
+	case 23:
+		return "Telnet"
+	case 1883:
+		return "MQTT"
+	}
+	return ""
+}
 
 // Spec implements Detector.
 func (*clearTexts) Spec() Spec {
@@ -71,19 +77,16 @@ func (c *clearTexts) Observe(in *Input, report func(Finding)) {
 
 // ended judges what can be judged only at the end of a flow.
 func (c *clearTexts) ended(in *Input, report func(Finding)) {
-	id := IDOf(&in.Event.Record)
-	if w, ok := c.waiting[id]; ok {
-		delete(c.waiting, id)
+	if w := in.Conn.clear; w != nil {
+		in.Conn.clear = nil
 		c.report(in, w, "no answer", report)
 	}
 	r := &in.Event.Record
-	protocol := clearPorts[r.Server.Port]
-	name := in.name()
-	if protocol == "" || name == "" || r.Proto != protoTCP || r.App == "tls" || r.Payload[0] == 0 || r.Payload[1] == 0 {
+	protocol := clearProtocol(r.Server.Port)
+	if protocol == "" || r.Proto != protoTCP || r.App == "tls" || r.Payload[0] == 0 || r.Payload[1] == 0 {
 		return
 	}
-	if w, ok := c.suspicious(in, name); ok {
-		w.request = protocol
+	if w := c.suspicious(in, protocol); w != nil {
 		c.report(in, w, "an answer", report)
 	}
 }
@@ -100,46 +103,47 @@ func (c *clearTexts) encrypted(in *Input) {
 	m.Clarity.Put(name, s)
 }
 
-// suspicious reports whether clear text to a name is news; if not it is learned.
-func (c *clearTexts) suspicious(in *Input, name string) (clearRequest, bool) {
-	m := in.ClientModel
+// suspicious describes clear text to the server's name if it is news; if it is
+// not, it learns it and returns nil.
+func (c *clearTexts) suspicious(in *Input, request string) *clearRequest {
+	m, name := in.ClientModel, in.name()
+	if name == "" {
+		return nil
+	}
 	s, _ := m.Clarity.Get(name)
 	if s.Encrypted >= minEncrypted && s.Clear == 0 {
-		return clearRequest{name: name, encrypted: s.Encrypted}, true
+		return &clearRequest{name: name, request: request, encrypted: s.Encrypted}
 	}
 	if in.Learn {
 		s.Clear += uint16(min(1, int(^uint16(0)-s.Clear)))
 		s.Last = m.Calendar.Day
 		m.Clarity.Put(name, s)
 	}
-	return clearRequest{}, false
+	return nil
 }
 
 func (c *clearTexts) request(in *Input, m *wire.HTTPRequest) {
-	name := in.name()
-	if name == "" || len(c.waiting) >= maxWaiting {
-		return
-	}
-	if w, ok := c.suspicious(in, name); ok {
-		w.request = "HTTP " + m.Method
-		c.waiting[IDOf(&in.Event.Record)] = w
+	if in.Conn.clear == nil {
+		in.Conn.clear = c.suspicious(in, "HTTP "+shorten(m.Method, 16))
 	}
 }
 
 func (c *clearTexts) response(in *Input, m *wire.HTTPResponse, report func(Finding)) {
-	id := IDOf(&in.Event.Record)
-	w, ok := c.waiting[id]
-	if !ok {
+	w := in.Conn.clear
+	if w == nil || m.Status < 200 {
 		return
 	}
-	delete(c.waiting, id)
+	in.Conn.clear = nil
 	if m.Status >= 300 && m.Status < 400 && strings.HasPrefix(strings.ToLower(m.Location), "https:") {
 		return // sent on to the encrypted address, as browsers see it every day
+	}
+	if m.Status == http.StatusNoContent && (w.request == "HTTP GET" || w.request == "HTTP HEAD") {
+		return // how phones and browsers ask whether the way out is open
 	}
 	c.report(in, w, fmt.Sprintf("status %d", m.Status), report)
 }
 
-func (c *clearTexts) report(in *Input, w clearRequest, answer string, report func(Finding)) {
+func (c *clearTexts) report(in *Input, w *clearRequest, answer string, report func(Finding)) {
 	m, r := in.ClientModel, &in.Event.Record
 	p := baseline.ClearTextP(int(m.ClearEvents), m.Calendar.Days())
 	m.ClearEvents += uint16(min(1, int(^uint16(0)-m.ClearEvents)))

@@ -1,7 +1,6 @@
 package detect
 
 import (
-	"net/netip"
 	"strings"
 
 	"gatehouse/flow"
@@ -12,83 +11,96 @@ import (
 // by each of its events alone.
 const maxConns = 65536
 
-// FlowID tells flows apart: the five-tuple and the time of the first packet.
-type FlowID struct {
-	Client, Server netip.AddrPort
-	Proto          uint8
-	First          int64
-}
-
-// IDOf returns the identity of a record.
-func IDOf(r *flow.Record) FlowID {
-	return FlowID{
-		Client: netip.AddrPortFrom(r.Client.Addr, r.Client.Port),
-		Server: netip.AddrPortFrom(r.Server.Addr, r.Server.Port),
-		Proto:  r.Proto,
-		First:  r.First,
-	}
-}
-
-// Conn is what is remembered of one flow between its events.
+// Conn is what is remembered of one flow between its events. It holds no
+// message: what a peer makes a parser allocate must not outlive the event.
 type Conn struct {
-	Name    string            // the name that the client called the server by: SNI, Host, else the answer it looked up
-	Spoken  bool              // Name was said in the flow itself
-	Hello   *wire.ClientHello // the client's last
-	Judged  bool              // the destination has been judged
-	Offered bool              // the service has been judged
+	// Name is what the client calls the server: the name said in the flow
+	// itself (SNI, Host), else the one for which it got the address.
+	Name    string
+	Spoken  bool   // Name was said in the flow itself
+	Hello   bool   // the client sent a ClientHello
+	JA4     string // of the latest ClientHello, "" if that was cut off
+	Judged  bool   // the destination has been judged
+	Offered bool   // the service has been judged
+
+	clear *clearRequest // a suspicious request in clear whose response is still out
 }
 
-// Conns remembers flows between their events.
-type Conns struct{ m map[FlowID]*Conn }
+// Conns remembers flows between their events, by the id of their record.
+type Conns struct{ m map[uint64]*Conn }
 
 // NewConns returns an empty memory.
-func NewConns() *Conns { return &Conns{m: make(map[FlowID]*Conn)} }
+func NewConns() *Conns { return &Conns{m: make(map[uint64]*Conn)} }
 
 // Of returns the memory of the event's flow, updated with the names that the
-// event's messages tell. It is forgotten with the flow's End.
+// event's messages tell; nil for an event that is not of a flow. It is
+// forgotten with the flow's End.
 func (c *Conns) Of(ev *flow.Event) *Conn {
 	if ev.Kind == flow.Frame {
 		return nil
 	}
-	id := IDOf(&ev.Record)
-	conn := c.m[id]
-	if conn == nil {
+	conn := c.m[ev.Record.ID]
+	switch {
+	case conn == nil:
 		conn = &Conn{}
 		if len(c.m) < maxConns && ev.Kind != flow.End {
-			c.m[id] = conn
+			c.m[ev.Record.ID] = conn
 		}
-	}
-	if ev.Kind == flow.End {
-		delete(c.m, id)
+	case ev.Kind == flow.End:
+		delete(c.m, ev.Record.ID)
 	}
 	for _, m := range ev.Messages {
 		switch m := m.(type) {
 		case *wire.ClientHello:
-			conn.Hello = m
+			conn.Hello, conn.JA4 = true, m.JA4
 			conn.speak(m.SNI)
 		case *wire.HTTPRequest:
+			// What a proxy is asked to connect to is not the proxy's name.
 			if !strings.EqualFold(m.Method, "CONNECT") {
-				conn.speak(hostOnly(m.Host))
+				conn.speak(withoutPort(m.Host))
 			}
 		}
 	}
 	return conn
 }
 
+// speak notes the first name said in the flow.
 func (c *Conn) speak(name string) {
-	if name == "" || c.Spoken {
-		return
+	if name = hostname(name); name != "" && !c.Spoken {
+		c.Name, c.Spoken = name, true
 	}
-	if _, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil {
-		return // an address is no name
-	}
-	c.Name, c.Spoken = strings.ToLower(name), true
 }
 
-// hostOnly strips the port of a Host field.
-func hostOnly(host string) string {
-	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.Contains(host[i:], "]") && strings.Count(host, ":") == 1 {
+// withoutPort strips the port of a Host field. What has more than one colon is
+// an address, which is no name anyway.
+func withoutPort(host string) string {
+	if i := strings.IndexByte(host, ':'); i >= 0 && strings.LastIndexByte(host, ':') == i {
 		return host[:i]
 	}
 	return host
+}
+
+// maxHostname is the longest name that DNS can carry, in presentation form
+// (RFC 1035 section 2.3.4).
+const maxHostname = 253
+
+// hostname returns a name in lower case and without its final dot, or "" if it
+// is an address or holds anything but letters, digits, hyphens, underscores
+// and dots: names end up in sentences, logs and terminals.
+func hostname(name string) string {
+	name = strings.TrimSuffix(name, ".")
+	if name == "" || len(name) > maxHostname || name[0] == '.' {
+		return ""
+	}
+	for i := range len(name) {
+		switch c := name[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', isDigit(c), c == '-', c == '.', c == '_':
+		default:
+			return ""
+		}
+	}
+	if isDigit(name[len(name)-1]) && isAddr(name) {
+		return ""
+	}
+	return strings.ToLower(name)
 }

@@ -63,18 +63,16 @@ func (*destinations) Tick(int64, func(Finding)) {}
 
 // Observe implements Detector.
 func (d *destinations) Observe(in *Input, report func(Finding)) {
-	r := &in.Event.Record
 	if in.Client == nil || in.Conn == nil || in.Scope == 0 || leftOut(in) {
 		return
 	}
-	dest, label, named := destinationOf(in)
-	end := in.Event.Kind == flow.End
 	if in.Conn.Judged {
-		if end && r.Packets[1] == 0 {
+		if in.Event.Kind == flow.End && in.Event.Record.Packets[1] == 0 {
 			d.noAnswer(in, report)
 		}
 		return
 	}
+	dest, label, named := destinationOf(in)
 	// A name may still be said in the flow itself; only then or at its end,
 	// or after half a minute, is an address without a name called that.
 	if in.Scope == baseline.WAN && !named && in.Event.Kind == flow.Start {
@@ -86,7 +84,7 @@ func (d *destinations) Observe(in *Input, report func(Finding)) {
 	if s, ok := m.Destinations.Get(dest); ok && !s.Flagged {
 		m.Destinations.Touch(dest, m.Calendar.Day)
 		m.Services.Touch(dest.Service, m.Calendar.Day)
-		if dossier := m.Dossier(dest, in.Now()); dossier != nil && dossier.Connect(r.First) {
+		if dossier := m.Dossier(dest, in.Now()); dossier != nil && dossier.Connect(in.Event.Record.First) {
 			v.dossier = dossier
 			d.judge(&v, report)
 		}
@@ -112,7 +110,6 @@ type verdict struct {
 	repeat   bool
 	dossier  *baseline.Dossier
 	fresh    int     // new keys of the service today, this one included
-	q1       int     // keys of the service seen on exactly one day
 	service  float64 // p of the service being new, marks included; 1 if it is not
 	svcMarks baseline.Marks
 }
@@ -133,8 +130,7 @@ func (d *destinations) novel(v *verdict, report func(Finding)) {
 	day, days := m.Calendar.Day, m.Calendar.Days()
 	q1, fresh := m.Destinations.Once(day, func(k baseline.Destination) bool { return alike(k.Service, v.dest.Service) })
 	all, _ := m.Destinations.Once(day, func(k baseline.Destination) bool { return k.Scope == v.dest.Scope })
-	v.q1, v.fresh = q1, fresh+1
-	v.service = 1
+	v.fresh = fresh + 1
 	if s, known := m.Services.Get(v.dest.Service); !known || s.Flagged {
 		v.service, v.svcMarks = serviceNovelty(m, v.dest.Service, d.services, in.Event.Record.Packets[1] == 0 && in.Event.Kind == flow.End)
 	}
@@ -326,15 +322,9 @@ func (d *destinations) summary(v *verdict, kind Kind) string {
 // reasons explains a verdict, most surprising first.
 func (d *destinations) reasons(v *verdict) []Why {
 	m := v.in.ClientModel
-	days := m.Calendar.Days()
-	scope := "destinations"
-	if v.dest.Scope == baseline.LAN {
-		scope = "local peers"
-	}
-	out := []Why{why("destination", v.label,
-		fmt.Sprintf("%d known %s in %d days, %d of them met only once", knownTo(m, v.dest.Service), scope, days, v.q1), baseline.AtLeastOne(v.dossier.Rate, 1))}
+	out := []Why{why("destination", v.label, knownPeers(m, v.dest.Service), baseline.AtLeastOne(v.dossier.Rate, 1))}
 	if v.service < 1 {
-		out = append(out, why("service", serviceLabel(v.dest.Service), fmt.Sprintf("%d known services", m.Services.Len()-1), v.service))
+		out = append(out, why("service", serviceLabel(v.dest.Service), knownServices(m, v.dest.Scope), v.service))
 	}
 	marks := v.dossier.Marks
 	add := func(bit baseline.Marks, feature, observed, expected string, rate float64) {
@@ -362,11 +352,41 @@ func isWeb(s baseline.Service) bool {
 	return (s.Proto == protoTCP && (s.Port == 80 || s.Port == 443 || s.Port == 8080 || s.Port == 8443)) || (s.Proto == protoUDP && s.Port == 443)
 }
 
-func knownTo(m *baseline.Model, svc baseline.Service) (n int) {
+// knownPeers says in words whom a device knew by a service before today.
+func knownPeers(m *baseline.Model, svc baseline.Service) string {
+	known, once := 0, 0
 	for k, s := range m.Destinations.All {
 		if alike(k.Service, svc) && !s.Alias && !s.Flagged && s.First != m.Calendar.Day {
-			n++
+			known++
+			if s.Days == 1 {
+				once++
+			}
 		}
 	}
-	return n
+	days := m.Calendar.Days()
+	switch known {
+	case 0:
+		return fmt.Sprintf("nobody by this service in %d days", days)
+	case 1:
+		return fmt.Sprintf("the only one known by this service in %d days", days)
+	}
+	return fmt.Sprintf("one of %d known by this service in %d days, of whom %d were met on one day only", known, days, once)
+}
+
+// knownServices says in words which services a device knew before today.
+func knownServices(m *baseline.Model, scope baseline.Scope) string {
+	known := 0
+	for k, s := range m.Services.All {
+		if k.Scope == scope && !s.Flagged && s.First != m.Calendar.Day {
+			known++
+		}
+	}
+	days := m.Calendar.Days()
+	switch known {
+	case 0:
+		return fmt.Sprintf("none in %d days", days)
+	case 1:
+		return fmt.Sprintf("the only one known in %d days", days)
+	}
+	return fmt.Sprintf("one of %d known in %d days", known, days)
 }

@@ -53,7 +53,7 @@ func (s *spikes) Observe(in *Input, report func(Finding)) {
 			continue
 		}
 		name := strings.ToLower(q.Questions[0].Name)
-		if strings.HasSuffix(name, ".arpa") || strings.HasSuffix(name, ".local") {
+		if !onInternet(name) {
 			continue
 		}
 		if !in.Learn {
@@ -84,8 +84,8 @@ func (*spikes) judge(in *Input, h *baseline.Hourly, n int, what, name string, re
 		Kind: DNSSpike, Class: DNS, Severity: Medium, Device: in.Client, Subject: what,
 		Peer: Peer{IP: r.Server.Addr.String(), Port: r.Server.Port, Proto: protoName(r.Proto)},
 		Time: in.Now(), First: h.Start(), P: p, Confidence: confidence(in.ClientModel),
-		Summary: fmt.Sprintf("%s looked up %d %s within an hour (for example %s); normally it is %s.",
-			in.Client.Name, n, what, shorten(name, 60), normal),
+		Summary: fmt.Sprintf("%s looked up %d %s within an hour (for example %s); it was seldom more than %.0f before.",
+			in.Client.Name, n, what, shorten(name, 60), h.Tail.Threshold()),
 		Why:    []Why{why(what, fmt.Sprintf("%d within an hour", n), normal, p/spikeLooks)},
 		Attack: []string{"T1568.002"}, Flow: *r,
 		Flag: h.Spoil, Episode: true,

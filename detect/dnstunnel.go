@@ -5,7 +5,9 @@ import (
 	"math"
 	"strings"
 	"time"
+	"unicode/utf8"
 
+	"gatehouse/baseline"
 	"gatehouse/wire"
 )
 
@@ -19,8 +21,11 @@ const (
 	deviceNames = 15.0   // names per device
 	deviceBytes = 1200.0 // label bytes per device
 
-	maxTunnelDomains = 128  // registered domains counted at a time, per device
-	maxTunnelNames   = 1024 // distinct names counted per domain and hour
+	// Per device and hour, the distinct names that are counted in all, and the
+	// registered domains. Where room is needed, the domain with the fewest names
+	// is forgotten: browsing makes way for tunnels, never the other way round.
+	maxTunnelNames   = 1024
+	maxTunnelDomains = 128
 )
 
 // DomainTunnelP is the p-value of u distinct names with b bytes of labels in
@@ -41,14 +46,15 @@ func newTunnels() *tunnels { return &tunnels{devices: make(map[string]*tunnelHou
 
 // tunnelHour counts the names of one device in the running hour.
 type tunnelHour struct {
-	start   int64
+	start   int64 // ns since the Unix epoch
 	domains map[string]*tunnelDomain
+	names   int // of all domains
 }
 
 type tunnelDomain struct {
-	names map[string]struct{}
-	bytes int
-	types [4]int // queries by kind: A/AAAA, TXT, CNAME/MX/NULL, other
+	names map[baseline.Entity]struct{} // as hashes
+	bytes int                          // of the labels below the registered domain
+	types [4]int                       // queries by kind: A/AAAA, TXT, CNAME/MX/NULL, other
 }
 
 // Spec implements Detector.
@@ -86,7 +92,7 @@ func (t *tunnels) Observe(in *Input, report func(Finding)) {
 
 func (t *tunnels) query(in *Input, q *wire.DNSQuestion, report func(Finding)) {
 	name := strings.ToLower(q.Name)
-	if name == "" || strings.HasSuffix(name, ".arpa") || strings.HasSuffix(name, ".local") {
+	if !onInternet(name) {
 		return
 	}
 	h := t.devices[in.Client.ID]
@@ -98,18 +104,44 @@ func (t *tunnels) query(in *Input, q *wire.DNSQuestion, report func(Finding)) {
 	d := h.domains[domain]
 	if d == nil {
 		if len(h.domains) >= maxTunnelDomains {
-			return
+			h.forgetSmallest("")
 		}
-		d = &tunnelDomain{names: make(map[string]struct{})}
+		d = &tunnelDomain{names: make(map[baseline.Entity]struct{})}
 		h.domains[domain] = d
 	}
 	d.types[queryKind(q.Type)]++
-	if _, known := d.names[name]; known || len(d.names) >= maxTunnelNames {
+	key := baseline.EntityOf(name)
+	if _, known := d.names[key]; known {
 		return
 	}
-	d.names[name] = struct{}{}
+	if h.names >= maxTunnelNames && !h.forgetSmallest(domain) {
+		return // one domain has it all, and has been reported long since
+	}
+	d.names[key] = struct{}{}
+	h.names++
 	d.bytes += len(name) - len(domain)
 	t.judge(in, h, d, domain, name, report)
+}
+
+// forgetSmallest forgets the domain with the fewest names, but not keep; of
+// equals the first by name. It reports whether there was one.
+func (h *tunnelHour) forgetSmallest(keep string) bool {
+	smallest := ""
+	for name, d := range h.domains {
+		if name == keep {
+			continue
+		}
+		least := h.domains[smallest]
+		if least == nil || len(d.names) < len(least.names) || len(d.names) == len(least.names) && name < smallest {
+			smallest = name
+		}
+	}
+	if smallest == "" {
+		return false
+	}
+	h.names -= len(h.domains[smallest].names)
+	delete(h.domains, smallest)
+	return true
 }
 
 func (t *tunnels) judge(in *Input, h *tunnelHour, d *tunnelDomain, domain, name string, report func(Finding)) {
@@ -125,11 +157,11 @@ func (t *tunnels) judge(in *Input, h *tunnelHour, d *tunnelDomain, domain, name 
 		}
 	}
 	p, wide := DomainTunnelP(len(d.names), d.bytes), DeviceTunnelP(names, bytes)
-	subject := domain
+	subject, below, perName, perByte := "several domains", fmt.Sprintf("%d domains", domains), deviceNames, deviceBytes
 	if wide < p && domains > 1 {
 		p = wide
-		subject = fmt.Sprintf("%d domains", domains)
 	} else {
+		subject, below, perName, perByte = domain, shorten(domain, 80), domainNames, domainBytes
 		names, bytes = len(d.names), d.bytes
 	}
 	if p > worthNoting {
@@ -137,18 +169,18 @@ func (t *tunnels) judge(in *Input, h *tunnelHour, d *tunnelDomain, domain, name 
 	}
 	r := &in.Event.Record
 	reasons := []Why{
-		why("names", fmt.Sprintf("%d different names below %s within an hour", names, subject), "a handful", math.Pow(1+float64(names)/domainNames, -3)),
-		why("length", fmt.Sprintf("%d bytes of name, %d a name", bytes, bytes/max(1, names)), "short words", math.Pow(1+float64(bytes)/domainBytes, -1.5)),
+		why("names", fmt.Sprintf("%d different names below %s within an hour", names, below), "a handful", tunnelTail(names, 0, perName, perByte)),
+		why("length", fmt.Sprintf("%d bytes of name, %d a name", bytes, bytes/max(1, names)), "short words", tunnelTail(0, bytes, perName, perByte)),
 	}
 	if odd := d.types[1] + d.types[2]; odd > 0 {
 		reasons = append(reasons, why("type", fmt.Sprintf("%d of %d queries for TXT, MX, CNAME or NULL", odd, odd+d.types[0]+d.types[3]), "addresses", 1))
 	}
 	report(Finding{
 		Kind: DNSTunnel, Class: DNS, Severity: High, Device: in.Client, Subject: subject,
-		Peer: Peer{IP: r.Server.Addr.String(), Name: subject, Port: r.Server.Port, Proto: protoName(r.Proto)},
+		Peer: Peer{IP: r.Server.Addr.String(), Name: below, Port: r.Server.Port, Proto: protoName(r.Proto)},
 		Time: in.Now(), First: h.start, P: p, Confidence: 1,
 		Summary: fmt.Sprintf("%s seems to send data out hidden in DNS lookups: %d different long names below %s within an hour (for example %s).",
-			in.Client.Name, names, subject, shorten(name, 60)),
+			in.Client.Name, names, below, shorten(name, 60)),
 		Why: reasons, Attack: []string{"T1071.004", "T1572"}, Flow: *r,
 	})
 }
@@ -165,10 +197,14 @@ func queryKind(qtype uint16) int {
 	return 3
 }
 
-// shorten cuts a string for a sentence.
+// shorten cuts a string for a sentence, to at most n bytes and an ellipsis,
+// between characters.
 func shorten(s string, n int) string {
 	if len(s) <= n {
 		return s
 	}
-	return s[:n-1] + "…"
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + "…"
 }

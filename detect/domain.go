@@ -10,10 +10,14 @@ import (
 // RegisteredDomain returns the domain that somebody registered for a name: the
 // public suffix of the ICANN section and one label more ("cdn.example.co.uk"
 // gives "example.co.uk"). Names under a private suffix (a cloud's or a dynamic
-// DNS provider's) belong to the provider's domain. A name without a dot, or
-// that is itself a suffix, is returned as it is.
+// DNS provider's) belong to the provider's domain. A name without a dot, one
+// that is itself a suffix, and an address are returned as they are, but in
+// lower case and without a final dot.
 func RegisteredDomain(name string) string {
 	name = strings.ToLower(strings.TrimSuffix(name, "."))
+	if name == "" || isDigit(name[len(name)-1]) && isAddr(name) {
+		return name
+	}
 	suffix, icann := publicsuffix.PublicSuffix(name)
 	for !icann {
 		_, parent, ok := strings.Cut(suffix, ".")
@@ -27,6 +31,18 @@ func RegisteredDomain(name string) string {
 		return name
 	}
 	return rest[strings.LastIndexByte(rest, '.')+1:] + "." + suffix
+}
+
+func isAddr(s string) bool {
+	_, err := netip.ParseAddr(s)
+	return err == nil
+}
+
+// onInternet reports whether a name in lower case is one of the public tree of
+// names that somebody can look up by choice: reverse lookups and the names of
+// the local link are not.
+func onInternet(name string) bool {
+	return name != "" && !strings.HasSuffix(name, ".arpa") && !strings.HasSuffix(name, ".local")
 }
 
 // Network is the entity of an address that has no name: its /24, or /48 for

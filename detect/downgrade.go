@@ -34,7 +34,7 @@ func (*downgrades) Tick(int64, func(Finding)) {}
 
 // Observe implements Detector.
 func (d *downgrades) Observe(in *Input, report func(Finding)) {
-	if in.Client == nil || in.Conn == nil || in.Conn.Hello == nil {
+	if in.Client == nil || in.Conn == nil || !in.Conn.Hello {
 		return
 	}
 	for _, m := range in.Event.Messages {
@@ -46,21 +46,17 @@ func (d *downgrades) Observe(in *Input, report func(Finding)) {
 
 func (d *downgrades) handshake(in *Input, hello *wire.ServerHello, report func(Finding)) {
 	m := in.ClientModel
-	key := baseline.Client{Endpoint: endpointOf(in), JA4: in.Conn.Hello.JA4}
+	key := baseline.Client{Endpoint: endpointOf(in), JA4: in.Conn.JA4}
 	class := wire.CipherClass(hello.Cipher)
 	seen, known := m.Handshakes.Get(key)
 	low, sameClient := seen, known
 	if !known {
-		low, known = lowest(m, key.Endpoint)
+		low = lowest(m, key.Endpoint)
 	}
 	day := m.Calendar.Day
-	if known && low.Count >= minHandshakes {
-		lowerVersion := hello.Version < low.Version
-		lowerCipher := class != wire.ClassUnknown && low.Cipher != uint8(wire.ClassUnknown) && uint8(class) < low.Cipher
-		if lowerVersion || lowerCipher {
-			d.report(in, hello, key, low, sameClient, report)
-			return // and do not learn it
-		}
+	if low.Count >= minHandshakes && (hello.Version < low.Version || weaker(uint8(class), low.Cipher)) {
+		d.report(in, hello, key, low, sameClient, report)
+		return // and do not learn it
 	}
 	if !in.Learn && !sameClient {
 		return
@@ -69,7 +65,7 @@ func (d *downgrades) handshake(in *Input, hello *wire.ServerHello, report func(F
 		seen.Version, seen.Cipher, seen.Suite = hello.Version, uint8(class), hello.Cipher
 	}
 	seen.Version = min(seen.Version, hello.Version)
-	if class != wire.ClassUnknown && (seen.Cipher == uint8(wire.ClassUnknown) || uint8(class) < seen.Cipher) {
+	if seen.Cipher == uint8(wire.ClassUnknown) || weaker(uint8(class), seen.Cipher) {
 		seen.Cipher, seen.Suite = uint8(class), hello.Cipher
 	}
 	seen.Count += uint16(min(1, int(^uint16(0)-seen.Count)))
@@ -77,17 +73,31 @@ func (d *downgrades) handshake(in *Input, hello *wire.ServerHello, report func(F
 	m.Handshakes.Put(key, seen)
 }
 
-// lowest is what any TLS stack of the device agreed on with an endpoint.
-func lowest(m *baseline.Model, e baseline.Endpoint) (low baseline.Handshakes, found bool) {
+// weaker reports whether one class of cipher is below another; classes that are
+// not known compare with nothing.
+func weaker(class, than uint8) bool {
+	return class != uint8(wire.ClassUnknown) && than != uint8(wire.ClassUnknown) && class < than
+}
+
+// lowest is the least that any TLS stack of the device agreed on with an
+// endpoint, by all their handshakes; Count is 0 if there were too few. The
+// order in which the stacks are met does not matter.
+func lowest(m *baseline.Model, e baseline.Endpoint) (low baseline.Handshakes) {
 	for k, h := range m.Handshakes.All {
 		if k.Endpoint != e || h.Count < minHandshakes {
 			continue
 		}
-		if !found || h.Version < low.Version || (h.Version == low.Version && h.Cipher < low.Cipher) {
-			low, found = h, true
+		if low.Count == 0 {
+			low = h
+			continue
+		}
+		low.Count += min(h.Count, ^uint16(0)-low.Count)
+		low.Version = min(low.Version, h.Version)
+		if low.Cipher == uint8(wire.ClassUnknown) || weaker(h.Cipher, low.Cipher) || (h.Cipher == low.Cipher && h.Suite < low.Suite) {
+			low.Cipher, low.Suite = h.Cipher, h.Suite
 		}
 	}
-	return low, found
+	return low
 }
 
 func (d *downgrades) report(in *Input, hello *wire.ServerHello, key baseline.Client, low baseline.Handshakes, sameClient bool, report func(Finding)) {
@@ -100,14 +110,16 @@ func (d *downgrades) report(in *Input, hello *wire.ServerHello, key baseline.Cli
 		reasons = append(reasons, why("TLS version", wire.VersionName(hello.Version),
 			fmt.Sprintf("%s or newer in %d handshakes with this server", wire.VersionName(low.Version), low.Count), p))
 	}
-	if class := wire.CipherClass(hello.Cipher); uint8(class) < low.Cipher && class != wire.ClassUnknown {
+	if weaker(uint8(wire.CipherClass(hello.Cipher)), low.Cipher) {
 		reasons = append(reasons, why("cipher", wire.CipherName(hello.Cipher), wire.CipherName(low.Suite)+" or better", p))
 	}
-	origin := "the device offered the same as ever, so the server or somebody in between chose this"
-	if !sameClient {
-		origin = "the device itself now offers something else: its software changed, or it was made to fall back"
+	switch {
+	case key.JA4 == "": // the hello was cut off: nothing to compare
+	case sameClient:
+		reasons = append(reasons, why("client fingerprint", key.JA4+", as ever: the server or somebody in between chose this", "the same", 1))
+	default:
+		reasons = append(reasons, why("client fingerprint", key.JA4+", never seen with this server: the device's software changed, or it was made to fall back", "a known one", 1))
 	}
-	reasons = append(reasons, why("client fingerprint", key.JA4, origin, 1))
 	report(Finding{
 		Kind: ProtocolDowngrade, Class: TLS, Severity: High, Device: in.Client,
 		Subject: fmt.Sprintf("TLS %s:%d", key.Name, key.Port), Peer: peerOf(in),

@@ -9,14 +9,13 @@ import (
 )
 
 // lookups is model A on the names that a device asks for, whether or not it
-// goes there afterwards: a registered domain that it never asked for, a query
-// type that it never used.
+// goes there afterwards: a registered domain that it never asked for.
 type lookups struct {
 	cfg   Config
 	marks *baseline.MarkTable
 }
 
-// maxFreshLookups is how many new domains a day are judged by their names.
+// maxFreshLookups is how many new domains a day are judged one by one.
 const maxFreshLookups = 1
 
 // markLookupGenerated is the only circumstance of a lookup.
@@ -32,7 +31,7 @@ func (*lookups) Spec() Spec {
 		Name:    "lookup",
 		Kinds:   []Kind{NewDestination},
 		Class:   DNS,
-		Summary: "A device asks for a domain, or for a type of record, that it never asked for.",
+		Summary: "A device looks up a domain that it never asked for.",
 		Attack:  []string{"T1071.004", "T1568"},
 	}
 }
@@ -51,21 +50,17 @@ func (l *lookups) Observe(in *Input, report func(Finding)) {
 			continue
 		}
 		name := strings.ToLower(q.Questions[0].Name)
-		if name == "" || strings.HasSuffix(name, ".arpa") || strings.HasSuffix(name, ".local") || !strings.Contains(name, ".") {
+		if !onInternet(name) || !strings.Contains(name, ".") {
 			continue
 		}
-		l.query(in, RegisteredDomain(name), q.Questions[0].Type, report)
+		l.query(in, RegisteredDomain(name), report)
 	}
 }
 
-func (l *lookups) query(in *Input, domain string, qtype uint16, report func(Finding)) {
+func (l *lookups) query(in *Input, domain string, report func(Finding)) {
 	m := in.ClientModel
 	day := m.Calendar.Day
 	key := baseline.EntityOf(domain)
-	typeKey := baseline.Service{Scope: baseline.Lookup, Port: qtype}
-	if !m.Services.Touch(typeKey, day) && in.Learn {
-		m.Services.Add(typeKey, day)
-	}
 	s, known := m.Lookups.Get(key)
 	if known && !s.Flagged {
 		m.Lookups.Touch(key, day)
@@ -84,25 +79,25 @@ func (l *lookups) query(in *Input, domain string, qtype uint16, report func(Find
 	if young {
 		return
 	}
-	var marks baseline.Marks
-	if looksGenerated(domain) {
-		marks = markLookupGenerated
-	}
 	if fresh >= maxFreshLookups {
 		return // many at once are for the detector that counts names
 	}
+	marks, severity := baseline.Marks(0), Low
+	if looksGenerated(domain) {
+		marks, severity = markLookupGenerated, Medium
+	}
 	rate := baseline.NewKeyRate(q1, days)
 	r := &in.Event.Record
-	reasons := []Why{why("domain", domain, fmt.Sprintf("%d domains asked for in one day only, in %d days", q1, days), baseline.AtLeastOne(rate, 1))}
+	reasons := []Why{why("domain", domain, fmt.Sprintf("a known one; of those in %d days, %d were asked for on one day only", days, q1), baseline.AtLeastOne(rate, 1))}
 	if marks != 0 {
 		reasons = append(reasons, why("name", "looks machine-generated", "a name that people chose (99 %)", .01))
 	}
 	sortWhy(reasons)
 	report(Finding{
-		Kind: NewDestination, Class: DNS, Severity: Low, Device: in.Client, Subject: domain,
+		Kind: NewDestination, Class: DNS, Severity: severity, Device: in.Client, Subject: domain,
 		Peer: Peer{Name: domain, Port: r.Server.Port, Proto: protoName(r.Proto)},
 		Time: in.Now(), First: r.First, P: baseline.AtLeastOne(rate, l.marks.P(marks)), Confidence: confidence(m),
-		Summary: fmt.Sprintf("%s looked up %s, a domain it never asked for before.", in.Client.Name, domain),
+		Summary: fmt.Sprintf("%s looked up %s, a domain it never asked for before.", in.Client.Name, shorten(domain, 80)),
 		Why:     reasons, Attack: []string{"T1071.004"}, Flow: *r, Repeat: known,
 		Flag: func() { m.Lookups.Flag(key, day) },
 	})

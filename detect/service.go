@@ -2,6 +2,7 @@ package detect
 
 import (
 	"fmt"
+	"net/netip"
 
 	"gatehouse/baseline"
 	"gatehouse/flow"
@@ -42,7 +43,7 @@ func (o *offers) Observe(in *Input, report func(Finding)) {
 	}
 	in.Conn.Offered = true
 	scope := baseline.InboundLAN
-	if in.Client == nil {
+	if in.Client == nil && !local(r.Client.Addr) {
 		scope = baseline.InboundWAN
 	}
 	m := in.ServerModel
@@ -61,7 +62,7 @@ func (o *offers) Observe(in *Input, report func(Finding)) {
 	if young {
 		return
 	}
-	if in.Client != nil {
+	if scope == baseline.InboundLAN {
 		// The device at the other end is the one that did something new, and
 		// it is judged for that; that somebody answered is a note.
 		p = max(p, lanOnly)
@@ -78,7 +79,7 @@ func (o *offers) report(in *Input, svc baseline.Service, p float64, marks baseli
 	if marks&markRemote != 0 {
 		severity = High
 	}
-	reasons := []Why{why("service", serviceLabel(svc), fmt.Sprintf("%d known services", m.Services.Len()), p)}
+	reasons := []Why{why("service", serviceLabel(svc), knownServices(m, svc.Scope), p)}
 	if marks&markRemote != 0 {
 		reasons = append(reasons, why("purpose", "remote administration or file sharing", "anything else (85 %)", .15))
 	}
@@ -91,6 +92,13 @@ func (o *offers) report(in *Input, svc baseline.Service, p float64, marks baseli
 		Why:     reasons, Attack: []string{"T1205"}, Flow: *r, Repeat: repeat,
 		Flag: func() { m.Services.Flag(svc, m.Calendar.Day) },
 	})
+}
+
+// local reports whether an address cannot come from the internet: then it is
+// the gateway's own, as other local clients are devices.
+func local(a netip.Addr) bool {
+	a = a.Unmap()
+	return a.IsPrivate() || a.IsLinkLocalUnicast() || a.IsLoopback()
 }
 
 // answered reports whether the server of a flow took part in it.
