@@ -179,10 +179,23 @@ func plainQuestionEnd(b []byte) (end int, ok bool) {
 }
 
 // isNetBIOSName tells a NetBIOS name query (RFC 1002 section 4.2), whose
-// format is that of DNS: types 32 and 33, a first label of 32 bytes. Taken for
-// DNS it would yield names that nobody asked the DNS for.
+// format is that of DNS: a first label of 32 bytes, each half a byte of the
+// name as a letter from A to P; types 32 and 33. Taken for DNS it would yield
+// names that nobody asked the DNS for.
 func isNetBIOSName(question []byte, qtype uint16) bool {
-	return (qtype == 32 || qtype == 33) && len(question) > 0 && question[0] == 32
+	const encoded = 32
+	if len(question) <= encoded || question[0] != encoded {
+		return false
+	}
+	if qtype == 32 || qtype == 33 {
+		return true
+	}
+	for _, c := range question[1 : 1+encoded] {
+		if c < 'A' || c > 'P' {
+			return false
+		}
+	}
+	return true
 }
 
 // endsDNSMessage reports whether all entries fit into b and leave no more than

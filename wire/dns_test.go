@@ -288,6 +288,9 @@ func TestSniffDNS(t *testing.T) {
 	query := join(dnsHead(1, 0, 1, 0, 0, 0), questionA)
 	answer := join(dnsHead(0x81, 0x80, 1, 1, 0, 0), questionA, pointer12, 0, 1, 0, 1, ttl60, 0, 4, 192, 0, 2, 7)
 	netbios := join(dnsHead(1, 0x10, 1, 0, 0, 0), 32, "FHFAEBEECACACACACACACACACACACAAA", 0, 0, 32, 0, 1)
+	// Its type damaged to 54. One such packet must not open a flow to DNS.
+	damaged := join(netbios[:len(netbios)-4], 0, 54, 0, 1)
+	hexLabel := join(dnsHead(1, 0, 1, 0, 0, 0), 32, "d41d8cd98f00b204e9800998ecf8427e", 0, 0, 1, 0, 1)
 	frame := func(msg []byte) []byte { return join(len(msg)>>8, len(msg), msg) }
 	tests := []struct {
 		name     string
@@ -300,6 +303,8 @@ func TestSniffDNS(t *testing.T) {
 		{"two bytes behind the query", join(query, "MS"), false, Yes},
 		{"three bytes behind the query", join(query, "MSX"), false, No},
 		{"NetBIOS name query", netbios, false, No},
+		{"NetBIOS name query of another type", damaged, false, No},
+		{"name of 32 bytes", hexLabel, true, Yes},
 		{"no question", dnsHead(1, 0, 0, 0, 0, 0), false, No},
 		{"reserved bit", join(dnsHead(1, 0x40, 1, 0, 0, 0), questionA), false, No},
 		{"query with an rcode", join(dnsHead(1, 3, 1, 0, 0, 0), questionA), false, No},
