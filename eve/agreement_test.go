@@ -1,8 +1,10 @@
 package eve
 
 import (
+	"io"
 	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -41,6 +43,54 @@ func (v *values) add(f field, s string) {
 	v[f][s] = true
 }
 
+// exception is a value that one side has for a good reason.
+type exception struct {
+	file  string
+	field field
+	value string // in normal form
+	why   string
+}
+
+// tsharkAlone lists what tshark finds and we cannot or do not want to.
+func tsharkAlone() []exception {
+	return []exception{
+		{"nDPI/capwap_data.pcapng", sniNames, "alt2-mtalk.google.com", "802.11 frames inside a CAPWAP tunnel, which is not opened"},
+		{"nDPI/openvpn.pcap", tlsVersions, "TLSv1", "TLS inside the packets of OpenVPN over TCP"},
+		{"nDPI/tls_invalid_reads.pcap", sniNames, "e.crashlytics.com", "a ClientHello whose extensions end in the middle is malformed"},
+		{"nDPI/tls_invalid_reads.pcap", tlsVersions, "TLSv1", "the answer to a ClientHello without compression methods, which is malformed"},
+	}
+}
+
+// oursAlone lists what we find and tshark does not, without being told how.
+func oursAlone() []exception {
+	return []exception{
+		{"nDPI/http_on_sip_port.pcap", httpHosts, "45.58.148.2", "tshark takes port 5060 for SIP"},
+		{"nDPI/rdp.pcap", sniNames, "192.168.2.142", "TLS after the negotiation of RDP, which tshark finds with -d tcp.port==3389,tls"},
+		{"nDPI/rdp.pcap", tlsVersions, "TLS 1.2", "the same"},
+		{"nDPI/rdp_over_tls.pcap", tlsVersions, "TLS 1.2", "the same"},
+		{"nDPI/soap.pcap", httpHosts, "go.microsoft.com", "segments out of order, which tshark sorts with -o tcp.reassemble_out_of_order:TRUE"},
+		{"nDPI/tls_missing_ch_frag.pcap", sniNames, "r1---sn-5f5nxgvh5o-hjul.googlevideo.com", "a ClientHello of which the second half was not captured"},
+		{"nDPI/tls_port_80.pcapng", tlsVersions, "TLS 1.2", "tshark takes port 80 for HTTP"},
+	}
+}
+
+// settle takes the exceptions of a file out of the values that only one side
+// has, so that they count for neither. An exception that has become untrue is
+// an error: the table must not hide the next one.
+func settle(t *testing.T, table []exception, file string, alone, all *values) {
+	t.Helper()
+	for _, e := range table {
+		if e.file != filepath.ToSlash(file) {
+			continue
+		}
+		if !alone[e.field][e.value] {
+			t.Errorf("%s: %v: %q is no exception any more (%s): remove it from the table", e.file, e.field, e.value, e.why)
+		}
+		delete(alone[e.field], e.value)
+		delete(all[e.field], e.value)
+	}
+}
+
 // TestAgreesWithWireshark holds the event log against Wireshark's dissectors
 // over every capture of the corpus: of each kind of value, at least 99 % of
 // what tshark finds in a file is in our log, and at least 99 % of what our log
@@ -62,18 +112,19 @@ func TestAgreesWithWireshark(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				a, b := tsharkValues(t, filepath.Join(root, name)), logValues(t, filepath.Join(root, name))
+				lost, extra := a.without(&b), b.without(&a)
+				settle(t, tsharkAlone(), name, &lost, &a)
+				settle(t, oursAlone(), name, &extra, &b)
 				mu.Lock()
 				defer mu.Unlock()
 				for f := range numFields {
 					theirs[f] += len(a[f])
 					ours[f] += len(b[f])
-					if lost := without(a[f], b[f]); len(lost) > 0 {
-						missed[f] += len(lost)
-						t.Logf("%s: %v: tshark alone: %q", name, f, lost)
-					}
-					if extra := without(b[f], a[f]); len(extra) > 0 {
-						invented[f] += len(extra)
-						t.Logf("%s: %v: Gatehouse alone: %q", name, f, extra)
+					missed[f] += len(lost[f])
+					invented[f] += len(extra[f])
+					if len(lost[f])+len(extra[f]) > 0 {
+						t.Logf("%v: tshark alone %q, Gatehouse alone %q",
+							f, slices.Sorted(maps.Keys(lost[f])), slices.Sorted(maps.Keys(extra[f])))
 					}
 				}
 			})
@@ -101,11 +152,15 @@ func captureFiles(tb testing.TB, root string) []string {
 		}
 		switch filepath.Ext(path) {
 		case ".pcap", ".pcapng", ".cap":
-			name, err := filepath.Rel(root, path)
-			files = append(files, name)
-			return err
+		default:
+			return nil
 		}
-		return nil
+		if isLinkText(tb, path) {
+			return nil
+		}
+		name, err := filepath.Rel(root, path)
+		files = append(files, name)
+		return err
 	})
 	if err != nil {
 		tb.Fatal(err)
@@ -113,12 +168,27 @@ func captureFiles(tb testing.TB, root string) []string {
 	return files
 }
 
-// without returns what is in a and not in b, sorted.
-func without(a, b map[string]bool) []string {
-	var out []string
-	for _, s := range slices.Sorted(maps.Keys(a)) {
-		if !b[s] {
-			out = append(out, s)
+// isLinkText tells a file that is not a capture but, for want of symbolic
+// links where the corpus was copied, the path of one.
+func isLinkText(tb testing.TB, path string) bool {
+	tb.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer f.Close()
+	head := make([]byte, 3)
+	_, err = io.ReadFull(f, head)
+	return err == nil && string(head) == "../"
+}
+
+// without returns what is in v and not in w.
+func (v *values) without(w *values) (out values) {
+	for f := range numFields {
+		for s := range v[f] {
+			if !w[f][s] {
+				out.add(f, s)
+			}
 		}
 	}
 	return out
@@ -174,8 +244,11 @@ func tsharkValues(tb testing.TB, path string) values {
 	for _, row := range testkit.TShark(tb, path, filter, protocols, dns, sni, host, kind, version, supported) {
 		stack := strings.Split(row[protocols][0], ":")
 		for _, name := range row[dns] {
-			if name == "<Root>" {
+			switch name {
+			case "<Root>":
 				name = ""
+			case "<Unknown extended label>":
+				continue // a remark, not a name
 			}
 			v.add(dnsNames, normal(octal.ReplaceAllString(name, "?")))
 		}
