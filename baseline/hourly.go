@@ -4,18 +4,17 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 )
 
 const (
 	// maxDistinct bounds the distinct items remembered within one hour. An hour
-	// beyond it is as surprising as one at it; 448 fill a Go map of 512 places.
+	// beyond it is as surprising as one at it.
 	maxDistinct = 448
 	// keptItems is the size up to which the memory of an hour is used again for
 	// the next. A burst must not hold its memory for good.
-	keptItems = 56
+	keptItems = 64
 	// maxIdleHours bounds how many empty hours are trained on at once: a device
 	// that was off for a month was not quiet for a month.
 	maxIdleHours = 24
@@ -25,13 +24,13 @@ const (
 // with a Tail.
 type Hourly struct {
 	Tail  Tail
-	start int64 // ns: start of the current hour
-	items map[uint64]struct{}
-	spoil bool // an incident was open during the hour: do not learn from it
+	start int64    // ns: start of the current hour
+	items []uint64 // hashes of the distinct items, in order
+	spoil bool     // an incident was open during the hour: do not learn from it
 }
 
 func newHourly(t int64, floor float64) Hourly {
-	return Hourly{Tail: Tail{Floor: floor}, start: t, items: make(map[uint64]struct{})}
+	return Hourly{Tail: Tail{Floor: floor}, start: t}
 }
 
 // Observe notes an item at t (ns since the Unix epoch) and returns how many
@@ -39,12 +38,13 @@ func newHourly(t int64, floor float64) Hourly {
 // not.
 func (h *Hourly) Observe(t int64, item string) (n int, fresh bool) {
 	h.Advance(t)
-	if len(h.items) >= maxDistinct {
+	hash := hashString(item)
+	i, known := slices.BinarySearch(h.items, hash)
+	if known || len(h.items) >= maxDistinct {
 		return len(h.items), false
 	}
-	before := len(h.items)
-	h.items[hashString(item)] = struct{}{}
-	return len(h.items), len(h.items) > before
+	h.items = slices.Insert(h.items, i, hash)
+	return len(h.items), true
 }
 
 // Advance ends the hours that are over at t and learns from them. When the
@@ -69,11 +69,10 @@ func (h *Hourly) Advance(t int64) {
 
 func (h *Hourly) begin(t int64) {
 	h.start, h.spoil = t, false
-	if len(h.items) > keptItems {
-		h.items = make(map[uint64]struct{})
-		return
+	h.items = h.items[:0]
+	if cap(h.items) > keptItems {
+		h.items = nil
 	}
-	clear(h.items)
 }
 
 // Start is the beginning of the current hour in nanoseconds since the epoch.
@@ -99,7 +98,7 @@ type hourlyState struct {
 // MarshalJSON implements json.Marshaler.
 func (h Hourly) MarshalJSON() ([]byte, error) {
 	s := hourlyState{Tail: h.Tail, Start: h.start, Spoil: h.spoil}
-	for _, item := range slices.Sorted(maps.Keys(h.items)) {
+	for _, item := range h.items {
 		s.Items = binary.BigEndian.AppendUint64(s.Items, item)
 	}
 	return json.Marshal(s)
@@ -114,10 +113,12 @@ func (h *Hourly) UnmarshalJSON(b []byte) error {
 	if len(s.Items)%8 != 0 || len(s.Items)/8 > maxDistinct {
 		return fmt.Errorf("%d bytes of items in an hour, 8 each for at most %d are possible", len(s.Items), maxDistinct)
 	}
-	*h = Hourly{Tail: s.Tail, start: s.Start, items: make(map[uint64]struct{}), spoil: s.Spoil}
+	*h = Hourly{Tail: s.Tail, start: s.Start, spoil: s.Spoil}
 	for item := range slices.Chunk(s.Items, 8) {
-		h.items[binary.BigEndian.Uint64(item)] = struct{}{}
+		h.items = append(h.items, binary.BigEndian.Uint64(item))
 	}
+	slices.Sort(h.items)
+	h.items = slices.Compact(h.items)
 	return nil
 }
 

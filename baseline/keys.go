@@ -46,8 +46,12 @@ type Destination struct {
 	Entity Entity `json:"e"`
 }
 
+// compareDestinations looks at the entity first: hashes of two differ at once.
 func compareDestinations(a, b Destination) int {
-	return cmp.Or(compareServices(a.Service, b.Service), cmp.Compare(a.Entity, b.Entity))
+	if c := cmp.Compare(a.Entity, b.Entity); c != 0 {
+		return c
+	}
+	return compareServices(a.Service, b.Service)
 }
 
 // Seen is the memory of one key.

@@ -96,13 +96,13 @@ func TestFisher(t *testing.T) {
 		ps   []float64
 		want float64
 	}{
-		{[]float64{.3}, .3},                   // one p-value is itself: exp(-x/2) with 2 degrees of freedom
-		{[]float64{.05, .05}, .017479},        // x = 11.983, 4 degrees: .0025*(1-ln .0025)
-		{[]float64{.5, .5}, .596574},          // .25*(1-ln .25)
-		{[]float64{.1, .1, .1}, .0317663},     // x = 13.8155, 6 degrees: .001*(1+6.9078+23.8586)
-		{[]float64{1, 1}, 1},                  // x = 0
-		{nil, 1},                              // no evidence
-		{[]float64{.00247875, 1}, .0173520},   // x = 12.000, 4 degrees: exp(-6)*(1+6), from the tables
+		{[]float64{.3}, .3},                            // one p-value is itself: exp(-x/2) with 2 degrees of freedom
+		{[]float64{.05, .05}, .017479},                 // x = 11.983, 4 degrees: .0025*(1-ln .0025)
+		{[]float64{.5, .5}, .596574},                   // .25*(1-ln .25)
+		{[]float64{.1, .1, .1}, .0317663},              // x = 13.8155, 6 degrees: .001*(1+6.9078+23.8586)
+		{[]float64{1, 1}, 1},                           // x = 0
+		{nil, 1},                                       // no evidence
+		{[]float64{.00247875, 1}, .0173520},            // x = 12.000, 4 degrees: exp(-6)*(1+6), from the tables
 		{[]float64{0, 0}, math.SmallestNonzeroFloat64}, // x = 2977: as small as a number can be, and not 0
 	}
 	for _, tt := range tests {

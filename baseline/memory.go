@@ -3,74 +3,24 @@ package baseline
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 )
 
-// Memory is a map with a capacity. At capacity the entry that was not seen for
-// the longest time, in active days, is forgotten; ties are broken by key, so
-// that what is forgotten never depends on the order of a map.
+// Memory remembers a bounded number of entries. At capacity the entry that was
+// not seen for the longest time, in active days, is forgotten; of several the
+// first by key.
+//
+// Entries are kept in the order of their keys. A Go map would take two to four
+// times the space once it is full and entries come and go (122 KiB a model
+// where this takes 62), is slower to go through, which every novelty does, and
+// has an order that must not be let out.
 type Memory[K comparable, V any] struct {
-	m       map[K]V
+	entries []entry[K, V]
 	cap     int
 	day     func(V) uint16
 	compare func(a, b K) int
 	fit     func(K, V) (K, V) // bounds the text in an entry; nil where there is none
-}
-
-func newMemory[K comparable, V any](capacity int, day func(V) uint16, compare func(a, b K) int, fit func(K, V) (K, V)) Memory[K, V] {
-	return Memory[K, V]{m: make(map[K]V), cap: capacity, day: day, compare: compare, fit: fit}
-}
-
-// Get returns what is remembered under a key.
-func (m *Memory[K, V]) Get(key K) (V, bool) {
-	if m.fit != nil {
-		var none V
-		key, _ = m.fit(key, none)
-	}
-	v, ok := m.m[key]
-	return v, ok
-}
-
-// Put remembers v under a key. It returns what had to be forgotten for it.
-func (m *Memory[K, V]) Put(key K, v V) (forgotten V, full bool) {
-	if m.fit != nil {
-		key, v = m.fit(key, v)
-	}
-	if _, known := m.m[key]; !known && len(m.m) >= m.cap {
-		forgotten, full = m.forgetOldest(), true
-	}
-	m.m[key] = v
-	return forgotten, full
-}
-
-func (m *Memory[K, V]) forgetOldest() V {
-	var oldest K
-	var age uint16
-	found := false
-	for k, v := range m.m {
-		d := m.day(v)
-		if !found || d < age || (d == age && m.compare(k, oldest) < 0) {
-			oldest, age, found = k, d, true
-		}
-	}
-	v := m.m[oldest]
-	delete(m.m, oldest)
-	return v
-}
-
-// Len is the number of keys remembered.
-func (m *Memory[K, V]) Len() int { return len(m.m) }
-
-// All is an iterator over the entries, in no particular order. Keys with long
-// names are yielded as they are kept, see fitName.
-func (m *Memory[K, V]) All(yield func(K, V) bool) {
-	for k, v := range m.m {
-		if !yield(k, v) {
-			return
-		}
-	}
 }
 
 type entry[K, V any] struct {
@@ -78,13 +28,79 @@ type entry[K, V any] struct {
 	Value V `json:"v"`
 }
 
+func newMemory[K comparable, V any](capacity int, day func(V) uint16, compare func(a, b K) int, fit func(K, V) (K, V)) Memory[K, V] {
+	return Memory[K, V]{cap: capacity, day: day, compare: compare, fit: fit}
+}
+
+func (m *Memory[K, V]) find(key K) (int, bool) {
+	return slices.BinarySearchFunc(m.entries, key, func(e entry[K, V], k K) int { return m.compare(e.Key, k) })
+}
+
+// Get returns what is remembered under a key.
+func (m *Memory[K, V]) Get(key K) (V, bool) {
+	var none V
+	if m.fit != nil {
+		key, _ = m.fit(key, none)
+	}
+	if i, ok := m.find(key); ok {
+		return m.entries[i].Value, true
+	}
+	return none, false
+}
+
+// Put remembers v under a key. It returns what had to be forgotten for it.
+func (m *Memory[K, V]) Put(key K, v V) (forgotten V, full bool) {
+	if m.fit != nil {
+		key, v = m.fit(key, v)
+	}
+	i, known := m.find(key)
+	if known {
+		m.entries[i].Value = v
+		return forgotten, false
+	}
+	if len(m.entries) >= m.cap {
+		forgotten, full = m.forgetOldest(), true
+		i, _ = m.find(key)
+	} else if len(m.entries) == cap(m.entries) {
+		// Twice as many, as append would, but never more than can be used.
+		m.entries = slices.Grow(m.entries, min(m.cap-len(m.entries), max(4, len(m.entries))))
+	}
+	m.entries = slices.Insert(m.entries, i, entry[K, V]{key, v})
+	return forgotten, full
+}
+
+func (m *Memory[K, V]) forgetOldest() V {
+	oldest := 0
+	for i := range m.entries {
+		if m.day(m.entries[i].Value) < m.day(m.entries[oldest].Value) {
+			oldest = i
+		}
+	}
+	v := m.entries[oldest].Value
+	m.entries = slices.Delete(m.entries, oldest, oldest+1)
+	return v
+}
+
+// Len is the number of keys remembered.
+func (m *Memory[K, V]) Len() int { return len(m.entries) }
+
+// All is an iterator over the entries in the order of their keys; nothing may
+// be remembered meanwhile. Keys with long names are yielded as they are kept,
+// see fitName.
+func (m *Memory[K, V]) All(yield func(K, V) bool) {
+	for i := range m.entries {
+		if !yield(m.entries[i].Key, m.entries[i].Value) {
+			return
+		}
+	}
+}
+
 // MarshalJSON writes the entries in the order of their keys.
 func (m Memory[K, V]) MarshalJSON() ([]byte, error) {
-	entries := make([]entry[K, V], 0, len(m.m))
-	for _, k := range slices.SortedFunc(maps.Keys(m.m), m.compare) {
-		entries = append(entries, entry[K, V]{k, m.m[k]})
+	if m.entries == nil {
+		return []byte("[]"), nil
 	}
-	return json.Marshal(entries)
+	return json.Marshal(m.entries)
 }
 
 // UnmarshalJSON replaces the entries of a Memory made by newMemory; more than
@@ -97,7 +113,7 @@ func (m *Memory[K, V]) UnmarshalJSON(b []byte) error {
 	if len(entries) > m.cap {
 		return fmt.Errorf("%d entries in a memory for %d", len(entries), m.cap)
 	}
-	m.m = make(map[K]V, len(entries))
+	m.entries = make([]entry[K, V], 0, len(entries))
 	for _, e := range entries {
 		m.Put(e.Key, e.Value)
 	}

@@ -18,16 +18,15 @@ import (
 )
 
 // Capacities of one Model; a test holds that together they keep it within
-// 64 KiB. Beyond them the entries not seen for longest are forgotten. Seven
-// eighths of a power of two is what a Go map holds before it grows.
+// 64 KiB. Beyond them the entries not seen for longest are forgotten.
 const (
-	maxDestinations = 448
-	maxNetworks     = 112
-	maxLookups      = 224
-	maxServices     = 112
-	maxHandshakes   = 56
-	maxChains       = 28 // servers that still speak TLS 1.2 or less
-	maxClarity      = 56
+	maxDestinations = 512
+	maxNetworks     = 128
+	maxLookups      = 256
+	maxServices     = 128
+	maxHandshakes   = 64
+	maxChains       = 32 // servers that still speak TLS 1.2 or less
+	maxClarity      = 64
 	maxDossiers     = 16
 	maxCalibrations = 16 // classes of evidence in a snapshot; there are 9
 )
