@@ -45,6 +45,7 @@ type Chain struct {
 type Clarity struct {
 	Encrypted uint16 `json:"e"` // flows with TLS, saturating
 	Clear     uint16 `json:"c"` // flows without
+	First     uint16 `json:"f"` // active day of the first flow with TLS
 	Last      uint16 `json:"l"` // active day
 }
 

@@ -98,6 +98,9 @@ func (c *clearTexts) encrypted(in *Input) {
 	}
 	m := in.ClientModel
 	s, _ := m.Clarity.Get(name)
+	if s.Encrypted == 0 {
+		s.First = m.Calendar.Day
+	}
 	s.Encrypted += uint16(min(1, int(^uint16(0)-s.Encrypted)))
 	s.Last = m.Calendar.Day
 	m.Clarity.Put(name, s)
@@ -111,7 +114,10 @@ func (c *clearTexts) suspicious(in *Input, request string) *clearRequest {
 		return nil
 	}
 	s, _ := m.Clarity.Get(name)
-	if s.Encrypted >= minEncrypted && s.Clear == 0 {
+	// Some cameras speak both to one name from their first minute: HTTPS to
+	// register, HTTP to fetch firmware. "Always" takes days.
+	always := int(m.Calendar.Day)-int(s.First) >= baseline.MinDays
+	if always && s.Encrypted >= minEncrypted && s.Clear == 0 {
 		return &clearRequest{name: name, request: request, encrypted: s.Encrypted}
 	}
 	if in.Learn {

@@ -218,6 +218,14 @@ func (d *destinations) isAlias(in *Input, dest baseline.Destination, named bool)
 		return false
 	}
 	m := in.ClientModel
+	if !named && dest.Proto == protoUDP && dest.Port == 123 {
+		// A pool of time servers hands out others at every lookup, four or
+		// more at a time (RFC 8633 section 3.2), and clients hold on to them
+		// for weeks: that the device asks for the time is a habit, whom it
+		// asks is not.
+		s, ok := m.Services.Get(dest.Service)
+		return ok && !s.Flagged
+	}
 	if !named {
 		_, ok := m.Networks.Get(dest)
 		return ok

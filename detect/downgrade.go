@@ -50,7 +50,7 @@ func (d *downgrades) handshake(in *Input, hello *wire.ServerHello, report func(F
 	class := wire.CipherClass(hello.Cipher)
 	seen, known := m.Handshakes.Get(key)
 	low, sameClient := seen, known
-	if !known {
+	if !known && !stackKnown(m, key.JA4) {
 		low = lowest(m, key.Endpoint)
 	}
 	day := m.Calendar.Day
