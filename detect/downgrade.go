@@ -79,6 +79,19 @@ func weaker(class, than uint8) bool {
 	return class != uint8(wire.ClassUnknown) && than != uint8(wire.ClassUnknown) && class < than
 }
 
+// stackKnown reports whether the device used a TLS stack before, with whatever
+// server. Then another of its programs talks to this one, by the means that it
+// always had: smart plugs have one stack for their firmware and one for their
+// cloud, and send both to the same servers.
+func stackKnown(m *baseline.Model, ja4 string) bool {
+	for k := range m.Handshakes.All {
+		if k.JA4 == ja4 && ja4 != "" {
+			return true
+		}
+	}
+	return false
+}
+
 // lowest is the least that any TLS stack of the device agreed on with an
 // endpoint, by all their handshakes; Count is 0 if there were too few. The
 // order in which the stacks are met does not matter.
