@@ -3,8 +3,6 @@ package eve
 import (
 	"bytes"
 	"errors"
-	"math"
-	"net"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -12,151 +10,79 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/gopacket/layers"
 
 	"gatehouse/flow"
 	"gatehouse/internal/testkit"
 	"gatehouse/wire"
 )
 
-var (
-	gateway   = host{mac: [6]byte{2, 0, 0, 0, 0, 1}, ip: "192.168.7.1", port: 53}
-	camera    = host{mac: [6]byte{2, 0, 0, 0, 0, 0x2a}, ip: "192.168.7.42", port: 49152}
-	broadcast = [6]byte{255, 255, 255, 255, 255, 255}
-)
-
-func (h host) at(port uint16) host {
-	h.port = port
-	return h
+// TestSameLogFromAnyNumberOfShards: the log depends on the packets alone.
+func TestSameLogFromAnyNumberOfShards(t *testing.T) {
+	for _, name := range []string{"ja4/tls-handshake.pcapng", "nDPI/fuzz-2006-06-26-2594.pcap", "ICS-Security-Tools/Profinet_Failed.pcap"} {
+		t.Run(name, func(t *testing.T) {
+			path := testkit.Corpus(t, "protocols", name)
+			var want []byte
+			for _, shards := range []int{1, 3, 8} {
+				events, err := shardedEventsOf(t, path, shards)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got := logOf(t, events)
+				if want == nil {
+					want = got
+				}
+				if len(got) == 0 || !bytes.Equal(got, want) {
+					t.Errorf("%d shards write %d bytes, one writes %d, or they differ", shards, len(got), len(want))
+				}
+			}
+		})
+	}
 }
 
-// cloud is a host behind the gateway.
-func cloud(port uint16) host { return host{gateway.mac, "203.0.113.80", port} }
-
-// TestGoldenAddressing: how a device finds its way into the network.
-func TestGoldenAddressing(t *testing.T) {
-	s := newScenario(t)
-	client := host{camera.mac, "0.0.0.0", 68}
-	everyone := host{broadcast, "255.255.255.255", 67}
-	message := func(op layers.DHCPOp, kind layers.DHCPMsgType, your net.IP, options ...layers.DHCPOption) *layers.DHCPv4 {
-		return &layers.DHCPv4{
-			Operation: op, HardwareType: layers.LinkTypeEthernet, HardwareLen: 6, Xid: 0xcafe0001,
-			ClientIP: net.IPv4zero, YourClientIP: your, NextServerIP: net.IPv4zero, RelayAgentIP: net.IPv4zero,
-			ClientHWAddr: camera.mac[:],
-			Options:      append([]layers.DHCPOption{layers.NewDHCPOption(layers.DHCPOptMessageType, []byte{byte(kind)})}, options...),
+// FuzzWrite: whatever the parsers make of hostile bytes becomes lines of JSON.
+func FuzzWrite(f *testing.F) {
+	f.Add([]byte("\x12\x34\x81\x80\x00\x01\x00\x01\x00\x00\x00\x00\x03a\xffb\x00\x00\x10\x00\x01\xc0\x0c\x00\x10\x00\x01\x00\x00\x00\x3c\x00\x03\x02\xc3\x28"))
+	f.Add([]byte("GET /\xed\xa0\x80 HTTP/1.1\r\nHost: a\x00\xff:80\r\n\r\n"))
+	f.Add([]byte("HTTP/1.1 302 Found\r\nLocation: \xff\r\n\r\n"))
+	f.Add(append(clientHello("\xc3\x28.example", "\x80"), alertRecord(255)...))
+	f.Add(append(serverHello(0x0303, false, "\xff"), certificateMessage(f)...))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var out bytes.Buffer
+		w := NewWriter(&out)
+		write := func(messages []wire.Message) {
+			if err := w.Write(event(1, 1, messages...)); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	s.packet(client, everyone, layers.IPProtocolUDP, &layers.UDP{SrcPort: 68, DstPort: 67},
-		message(layers.DHCPOpRequest, layers.DHCPMsgTypeDiscover, net.IPv4zero,
-			layers.NewDHCPOption(layers.DHCPOptHostname, []byte("camera-42")),
-			layers.NewDHCPOption(layers.DHCPOptClassID, []byte("udhcp 1.36.1")),
-			layers.NewDHCPOption(layers.DHCPOptParamsRequest, []byte{1, 3, 6, 12, 42})))
-	s.packet(gateway.at(67), host{camera.mac, "255.255.255.255", 68}, layers.IPProtocolUDP, &layers.UDP{SrcPort: 67, DstPort: 68},
-		message(layers.DHCPOpReply, layers.DHCPMsgTypeAck, net.IP{192, 168, 7, 42},
-			layers.NewDHCPOption(layers.DHCPOptServerID, []byte{192, 168, 7, 1}),
-			layers.NewDHCPOption(layers.DHCPOptLeaseTime, []byte{0, 0, 14, 16}),
-			layers.NewDHCPOption(layers.DHCPOptSubnetMask, []byte{255, 255, 255, 0}),
-			layers.NewDHCPOption(layers.DHCPOptRouter, []byte{192, 168, 7, 1}),
-			layers.NewDHCPOption(layers.DHCPOptDNS, []byte{192, 168, 7, 1, 9, 9, 9, 9})))
-	s.arp(1, camera, host{ip: gateway.ip})
-	s.arp(2, gateway, camera)
-	s.ping(camera, gateway, false)
-	s.ping(gateway, camera, true)
-	testkit.Golden(t, s.log(), "testdata/addressing.jsonl")
-}
-
-// TestGoldenNames: DNS, mDNS and LLMNR.
-func TestGoldenNames(t *testing.T) {
-	s := newScenario(t)
-	question := ask("cloud.example", layers.DNSTypeA)
-	s.udp(camera, gateway, s.dnsBytes(layers.DNS{ID: 0x1234, RD: true, Questions: []layers.DNSQuestion{question}}))
-	s.udp(gateway, camera, s.dnsBytes(layers.DNS{
-		ID: 0x1234, QR: true, RD: true, RA: true, Questions: []layers.DNSQuestion{question},
-		Answers: []layers.DNSResourceRecord{
-			{Name: []byte("cloud.example"), Type: layers.DNSTypeCNAME, Class: layers.DNSClassIN, TTL: 300, CNAME: []byte("edge.example")},
-			{Name: []byte("edge.example"), Type: layers.DNSTypeA, Class: layers.DNSClassIN, TTL: 20, IP: net.IP{203, 0, 113, 80}},
-		},
-	}))
-	question = ask("nowhere.example", layers.DNSTypeAAAA)
-	s.udp(camera.at(49153), gateway, s.dnsBytes(layers.DNS{ID: 0x1235, RD: true, Questions: []layers.DNSQuestion{question}}))
-	s.udp(gateway, camera.at(49153), s.dnsBytes(layers.DNS{
-		ID: 0x1235, QR: true, AA: true, RD: true, ResponseCode: layers.DNSResponseCodeNXDomain, Questions: []layers.DNSQuestion{question},
-	}))
-	group := host{[6]byte{1, 0, 0x5e, 0, 0, 0xfb}, "224.0.0.251", 5353}
-	s.udp(camera.at(5353), group, s.dnsBytes(layers.DNS{Questions: []layers.DNSQuestion{
-		ask("_googlecast._tcp.local", layers.DNSTypePTR), ask("_ipp._tcp.local", layers.DNSTypePTR),
-	}}))
-	s.udp(camera.at(5353), group, s.dnsBytes(layers.DNS{
-		QR: true, AA: true,
-		Answers: []layers.DNSResourceRecord{
-			{Name: []byte("_http._tcp.local"), Type: layers.DNSTypePTR, Class: layers.DNSClassIN, TTL: 4500, PTR: []byte("camera._http._tcp.local")},
-		},
-		Additionals: []layers.DNSResourceRecord{
-			{
-				Name: []byte("camera._http._tcp.local"), Type: layers.DNSTypeSRV, Class: layers.DNSClassIN, TTL: 120,
-				SRV: layers.DNSSRV{Port: 8080, Name: []byte("camera.local")},
-			},
-			{
-				Name: []byte("camera._http._tcp.local"), Type: layers.DNSTypeTXT, Class: layers.DNSClassIN, TTL: 120,
-				TXTs: [][]byte{[]byte("model=C42"), []byte("path=/\xff")}, // not UTF-8
-			},
-		},
-	}))
-	s.udp(
-		host{camera.mac, "fe80::2a", 50000}, host{[6]byte{0x33, 0x33, 0, 1, 0, 3}, "ff02::1:3", 5355},
-		s.dnsBytes(layers.DNS{ID: 9, Questions: []layers.DNSQuestion{ask("WPAD", layers.DNSTypeA)}}))
-	testkit.Golden(t, s.log(), "testdata/names.jsonl")
-}
-
-// TestGoldenHTTP: pipelined requests, a response in between, and a request
-// that is never answered.
-func TestGoldenHTTP(t *testing.T) {
-	s := newScenario(t)
-	server := cloud(8080)
-	s.connect(camera, server)
-	s.tcp(camera, server, "PA", []byte("GET /a?x=1&y=<2> HTTP/1.1\r\nHost: cloud.example:8080\r\nUser-Agent: cam/1.0\r\n\r\n"+
-		"GET /b HTTP/1.1\r\nHost: cloud.example\r\nAuthorization: Basic c2VjcmV0OnNlY3JldA==\r\n\r\n"))
-	s.tcp(server, camera, "PA", []byte("HTTP/1.1 200 OK\r\nServer: nginx\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: 2\r\n\r\nok"))
-	s.tcp(server, camera, "PA", []byte("HTTP/1.1 302 Found\r\nLocation: https://cloud.example/login\r\nContent-Length: 0\r\n\r\n"))
-	s.tcp(camera, server, "PA", []byte("POST /upload HTTP/1.1\r\nHost: cloud.example\r\nContent-Length: 5\r\n\r\nhello"))
-	s.tcp(server, camera, "PA", []byte("HTTP/1.1 100 Continue\r\n\r\n"))
-	s.disconnect(camera, server)
-	testkit.Golden(t, s.log(), "testdata/http.jsonl")
-}
-
-// TestGoldenTLS: one line per handshake.
-func TestGoldenTLS(t *testing.T) {
-	s := newScenario(t)
-	for i, scene := range []func(client, server host){
-		func(client, server host) { // TLS 1.2, refused by the client
-			s.tcp(client, server, "PA", clientHello("cloud.example", "h2", "http/1.1"))
-			s.tcp(server, client, "PA", append(serverHello(0x0303, false, "h2"), certificateMessage(t)...))
-			s.tcp(client, server, "PA", alertRecord(48))
-		},
-		func(client, server host) { // TLS 1.3
-			s.tcp(client, server, "PA", clientHello("cloud.example", "h2"))
-			s.tcp(server, client, "PA", serverHello(tls13, false))
-		},
-		func(client, server host) { // TLS 1.3 after a HelloRetryRequest
-			s.tcp(client, server, "PA", clientHello("cloud.example"))
-			s.tcp(server, client, "PA", serverHello(tls13, true))
-			s.tcp(client, server, "PA", clientHello("cloud.example"))
-			s.tcp(server, client, "PA", serverHello(tls13, false))
-		},
-		func(client, server host) { // no common version
-			s.tcp(client, server, "PA", clientHello("old.example"))
-			s.tcp(server, client, "PA", alertRecord(70))
-		},
-		func(client, server host) { // never answered
-			s.tcp(client, server, "PA", clientHello("silent.example"))
-		},
-	} {
-		client, server := camera.at(50000+uint16(i)), cloud(443)
-		s.connect(client, server)
-		scene(client, server)
-		s.disconnect(client, server)
-	}
-	testkit.Golden(t, s.log(), "testdata/tls.jsonl")
+		for _, p := range wire.Table() {
+			if p.Datagram != nil {
+				if m, err := p.Datagram(b); err == nil {
+					write([]wire.Message{m})
+				}
+			}
+			if p.NewStream != nil {
+				s := p.NewStream()
+				for _, dir := range []wire.Dir{wire.FromClient, wire.FromServer} {
+					_, messages, _ := s.Feed(dir, b, nil) // an error ends the stream, not what came before it
+					write(messages)
+				}
+			}
+		}
+		if m, err := wire.ParseARP(b); err == nil {
+			write([]wire.Message{m})
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if !utf8.Valid(out.Bytes()) {
+			t.Fatalf("not UTF-8: %q", out.Bytes())
+		}
+		for _, l := range linesOf(t, out.Bytes()) {
+			if l.EventType == "" || l.Timestamp == "" {
+				t.Fatalf("incomplete line %+v", l)
+			}
+		}
+	})
 }
 
 // event is a flow event with messages, of flow id.
@@ -401,123 +327,5 @@ func TestInterfaceNames(t *testing.T) {
 	first, second, _ := strings.Cut(out.String(), "\n")
 	if !strings.Contains(first, `"in_iface":"lan0"`) || strings.Contains(second, "in_iface") {
 		t.Errorf("got\n%s", &out)
-	}
-}
-
-func TestTimestamp(t *testing.T) {
-	for at, want := range map[int64]string{
-		0:                     "1970-01-01T00:00:00.000000+0000",
-		1_741_944_413_589_793: "1970-01-21T03:52:24.413589+0000",
-		math.MaxInt64:         "2262-04-11T23:47:16.854775+0000",
-	} {
-		if got := timestamp(at); got != want {
-			t.Errorf("timestamp(%d) = %s, want %s", at, got, want)
-		}
-	}
-}
-
-func TestSplitHost(t *testing.T) {
-	for _, c := range []struct {
-		host, name string
-		port       uint16
-	}{
-		{"", "", 0},
-		{"cloud.example", "cloud.example", 0},
-		{"cloud.example:8080", "cloud.example", 8080},
-		{"192.0.2.1:80", "192.0.2.1", 80},
-		{"[2001:db8::1]", "[2001:db8::1]", 0},
-		{"[2001:db8::1]:443", "[2001:db8::1]", 443},
-		{"2001:db8::1", "2001:db8::1", 0},         // against RFC 9110, as some devices send it
-		{"cloud.example:", "cloud.example:", 0},   // no port
-		{"cloud.example:0", "cloud.example:0", 0}, // not a port
-		{"cloud.example:65536", "cloud.example:65536", 0},
-		{":80", ":80", 0},
-	} {
-		if name, port := splitHost(c.host); name != c.name || port != c.port {
-			t.Errorf("splitHost(%q) = %q, %d, want %q, %d", c.host, name, port, c.name, c.port)
-		}
-	}
-}
-
-func TestCertificateOrder(t *testing.T) {
-	for dn, want := range map[string]string{
-		"":                              "",
-		"CN=a":                          "CN=a",
-		"CN=a,O=Example\\, Ltd,C=NL":    "C=NL, O=Example\\, Ltd, CN=a",
-		`CN=a\\,O=b`:                    `O=b, CN=a\\`,
-		`CN=ends with a backslash,O=b\`: `O=b\, CN=ends with a backslash`,
-	} {
-		if got := certificateOrder(dn); got != want {
-			t.Errorf("certificateOrder(%q) = %q, want %q", dn, got, want)
-		}
-	}
-}
-
-func TestVersionName(t *testing.T) {
-	for v, want := range map[uint16]string{
-		0x0002: "SSLv2", 0x0300: "SSLv3", 0x0301: "TLSv1", 0x0302: "TLS 1.1", 0x0303: "TLS 1.2", 0x0304: "TLS 1.3",
-		0x7f1c: "TLS 1.3 draft-28", 0xfb1a: "TLS 1.3 draft-26-fb", 0x1234: "0x1234",
-	} {
-		if got := versionName(v); got != want {
-			t.Errorf("versionName(%#04x) = %s, want %s", v, got, want)
-		}
-	}
-}
-
-// TestFlowStates: state and reason as Suricata tells them.
-func TestFlowStates(t *testing.T) {
-	const syn, ack, fin, rst = flow.TCPSyn, flow.TCPAck, flow.TCPFin, flow.TCPRst
-	for _, c := range []struct {
-		name   string
-		record flow.Record
-		reason flow.EndReason
-		want   [3]string // flow.state, flow.reason, tcp.state
-	}{
-		{"scanned, no answer", flow.Record{Proto: protoTCP, Flags: [2]uint8{syn}}, flow.EndIdle, [3]string{"new", "timeout", "syn_sent"}},
-		{"half open", flow.Record{Proto: protoTCP, Flags: [2]uint8{syn, syn | ack}}, flow.EndIdle, [3]string{"new", "timeout", "syn_recv"}},
-		{"refused", flow.Record{Proto: protoTCP, Flags: [2]uint8{syn, rst | ack}}, flow.EndClosed, [3]string{"closed", "timeout", "closed"}},
-		{"open", flow.Record{Proto: protoTCP, Flags: [2]uint8{syn | ack, syn | ack}}, flow.EndInput, [3]string{"established", "shutdown", "established"}},
-		{"half closed", flow.Record{Proto: protoTCP, Flags: [2]uint8{syn | ack | fin, syn | ack}}, flow.EndEvicted, [3]string{"established", "forced", "established"}},
-		{"closed", flow.Record{Proto: protoTCP, Flags: [2]uint8{syn | ack | fin, syn | ack | fin}}, flow.EndClosed, [3]string{"closed", "timeout", "closed"}},
-		{"joined late", flow.Record{Proto: protoTCP, Midstream: true, Flags: [2]uint8{ack}}, flow.EndIdle, [3]string{"established", "timeout", "established"}},
-		{"UDP without answer", flow.Record{Proto: protoUDP, Packets: [2]uint64{3, 0}}, flow.EndIdle, [3]string{"new", "timeout"}},
-		{"UDP", flow.Record{Proto: protoUDP, Packets: [2]uint64{3, 1}}, flow.EndIdle, [3]string{"established", "timeout"}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			ev := flow.Event{Kind: flow.End, Reason: c.reason, Record: c.record}
-			got := [3]string{flowState(&ev), flowReason(ev.Reason)}
-			if c.record.Proto == protoTCP {
-				got[2] = tcpOf(&ev).State
-			}
-			if got != c.want {
-				t.Errorf("got %q, want %q", got, c.want)
-			}
-		})
-	}
-}
-
-// TestDHCPDirection: events tell who sent a message, although the flow's
-// client is the DHCP client.
-func TestDHCPDirection(t *testing.T) {
-	for _, c := range []struct {
-		name           string
-		client, server uint16
-		reply          bool
-		answered       uint64
-		want           bool
-	}{
-		{"request", 68, 67, false, 0, false},
-		{"reply", 68, 67, true, 1, true},
-		{"reply, oriented by first packet", 67, 68, true, 0, false},
-		{"request, oriented by a reply", 67, 68, false, 1, true},
-		{"relayed request", 67, 67, false, 0, false},
-		{"relayed reply", 67, 67, true, 1, true},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			r := flow.Record{Client: flow.Endpoint{Port: c.client}, Server: flow.Endpoint{Port: c.server}, Packets: [2]uint64{1, c.answered}}
-			if got := sentByServer(&r, c.reply); got != c.want {
-				t.Errorf("got %v, want %v", got, c.want)
-			}
-		})
 	}
 }

@@ -18,12 +18,21 @@ import (
 // the events before it.
 func eventsOf(tb testing.TB, path string) ([]flow.Event, error) {
 	tb.Helper()
+	return shardedEventsOf(tb, path, 1)
+}
+
+// shardedEventsOf does so with several flow tables.
+func shardedEventsOf(tb testing.TB, path string, shards int) ([]flow.Event, error) {
+	tb.Helper()
 	src, err := capture.Open([]string{path})
 	if err != nil {
 		return nil, err
 	}
 	defer src.Close()
-	shard := flow.NewShard(flow.DefaultConfig(), wire.Table())
+	all := make([]*flow.Shard, shards)
+	for i := range all {
+		all[i] = flow.NewShard(flow.DefaultConfig(), wire.Table())
+	}
 	var batch capture.Batch
 	var events []flow.Event
 	var now int64
@@ -34,14 +43,16 @@ func eventsOf(tb testing.TB, path string) ([]flow.Event, error) {
 			p := &batch.Packets[i]
 			seq++
 			now = max(now, p.Time)
-			shard.Packet(p, now, seq)
+			all[flow.ShardOf(p, shards)].Packet(p, now, seq)
 		}
-		shard.Advance(now)
-		if err != nil {
-			shard.Close(now)
+		for _, shard := range all {
+			shard.Advance(now)
+			if err != nil {
+				shard.Close(now)
+			}
+			events = append(events, shard.Events()...)
+			shard.Reset()
 		}
-		events = append(events, shard.Events()...)
-		shard.Reset()
 		if err != nil {
 			break
 		}
@@ -89,13 +100,19 @@ type line struct {
 		} `json:"queries"`
 	} `json:"dns"`
 	TLS *struct {
-		SNI     string `json:"sni"`
-		Version string `json:"version"`
-		JA4     string `json:"ja4"`
+		SNI         string `json:"sni"`
+		Version     string `json:"version"`
+		JA4         string `json:"ja4"`
+		Fingerprint string `json:"fingerprint"`
+		Client      struct {
+			Fingerprint string `json:"fingerprint"`
+		} `json:"client"`
 	} `json:"tls"`
 	HTTP *struct {
 		Hostname string `json:"hostname"`
 		Port     int    `json:"http_port"`
+		Method   string `json:"http_method"`
+		Status   int    `json:"status"`
 	} `json:"http"`
 }
 

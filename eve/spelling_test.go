@@ -1,0 +1,126 @@
+package eve
+
+import (
+	"math"
+	"testing"
+
+	"gatehouse/flow"
+)
+
+func TestTimestamp(t *testing.T) {
+	for at, want := range map[int64]string{
+		0:                     "1970-01-01T00:00:00.000000+0000",
+		1_741_944_413_589_793: "1970-01-21T03:52:24.413589+0000",
+		math.MaxInt64:         "2262-04-11T23:47:16.854775+0000",
+	} {
+		if got := timestamp(at); got != want {
+			t.Errorf("timestamp(%d) = %s, want %s", at, got, want)
+		}
+	}
+}
+
+func TestSplitHost(t *testing.T) {
+	for _, c := range []struct {
+		host, name string
+		port       uint16
+	}{
+		{"", "", 0},
+		{"cloud.example", "cloud.example", 0},
+		{"cloud.example:8080", "cloud.example", 8080},
+		{"192.0.2.1:80", "192.0.2.1", 80},
+		{"[2001:db8::1]", "[2001:db8::1]", 0},
+		{"[2001:db8::1]:443", "[2001:db8::1]", 443},
+		{"2001:db8::1", "2001:db8::1", 0},         // against RFC 9110, as some devices send it
+		{"cloud.example:", "cloud.example:", 0},   // no port
+		{"cloud.example:0", "cloud.example:0", 0}, // not a port
+		{"cloud.example:65536", "cloud.example:65536", 0},
+		{":80", ":80", 0},
+	} {
+		if name, port := splitHost(c.host); name != c.name || port != c.port {
+			t.Errorf("splitHost(%q) = %q, %d, want %q, %d", c.host, name, port, c.name, c.port)
+		}
+	}
+}
+
+func TestCertificateOrder(t *testing.T) {
+	for dn, want := range map[string]string{
+		"":                              "",
+		"CN=a":                          "CN=a",
+		"CN=a,O=Example\\, Ltd,C=NL":    "C=NL, O=Example\\, Ltd, CN=a",
+		`CN=a\\,O=b`:                    `O=b, CN=a\\`,
+		`CN=ends with a backslash,O=b\`: `O=b\, CN=ends with a backslash`,
+	} {
+		if got := certificateOrder(dn); got != want {
+			t.Errorf("certificateOrder(%q) = %q, want %q", dn, got, want)
+		}
+	}
+}
+
+func TestVersionName(t *testing.T) {
+	for v, want := range map[uint16]string{
+		0x0002: "SSLv2", 0x0300: "SSLv3", 0x0301: "TLSv1", 0x0302: "TLS 1.1", 0x0303: "TLS 1.2", 0x0304: "TLS 1.3",
+		0x7f1c: "TLS 1.3 draft-28", 0xfb1a: "TLS 1.3 draft-26-fb", 0x1234: "0x1234",
+	} {
+		if got := versionName(v); got != want {
+			t.Errorf("versionName(%#04x) = %s, want %s", v, got, want)
+		}
+	}
+}
+
+// TestFlowStates: state and reason as Suricata tells them.
+func TestFlowStates(t *testing.T) {
+	const syn, ack, fin, rst = flow.TCPSyn, flow.TCPAck, flow.TCPFin, flow.TCPRst
+	for _, c := range []struct {
+		name   string
+		record flow.Record
+		reason flow.EndReason
+		want   [3]string // flow.state, flow.reason, tcp.state
+	}{
+		{"scanned, no answer", flow.Record{Proto: protoTCP, Flags: [2]uint8{syn}}, flow.EndIdle, [3]string{"new", "timeout", "syn_sent"}},
+		{"half open", flow.Record{Proto: protoTCP, Flags: [2]uint8{syn, syn | ack}}, flow.EndIdle, [3]string{"new", "timeout", "syn_recv"}},
+		{"refused", flow.Record{Proto: protoTCP, Flags: [2]uint8{syn, rst | ack}}, flow.EndClosed, [3]string{"closed", "timeout", "closed"}},
+		{"open", flow.Record{Proto: protoTCP, Flags: [2]uint8{syn | ack, syn | ack}}, flow.EndInput, [3]string{"established", "shutdown", "established"}},
+		{"half closed", flow.Record{Proto: protoTCP, Flags: [2]uint8{syn | ack | fin, syn | ack}}, flow.EndEvicted, [3]string{"established", "forced", "established"}},
+		{"closed", flow.Record{Proto: protoTCP, Flags: [2]uint8{syn | ack | fin, syn | ack | fin}}, flow.EndClosed, [3]string{"closed", "timeout", "closed"}},
+		{"joined late", flow.Record{Proto: protoTCP, Midstream: true, Flags: [2]uint8{ack}}, flow.EndIdle, [3]string{"established", "timeout", "established"}},
+		{"UDP without answer", flow.Record{Proto: protoUDP, Packets: [2]uint64{3, 0}}, flow.EndIdle, [3]string{"new", "timeout"}},
+		{"UDP", flow.Record{Proto: protoUDP, Packets: [2]uint64{3, 1}}, flow.EndIdle, [3]string{"established", "timeout"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			ev := flow.Event{Kind: flow.End, Reason: c.reason, Record: c.record}
+			got := [3]string{flowState(&ev), flowReason(ev.Reason)}
+			if c.record.Proto == protoTCP {
+				got[2] = tcpOf(&ev).State
+			}
+			if got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+// TestDHCPDirection: events tell who sent a message, although the flow's
+// client is the DHCP client.
+func TestDHCPDirection(t *testing.T) {
+	for _, c := range []struct {
+		name           string
+		client, server uint16
+		reply          bool
+		answered       uint64
+		want           bool
+	}{
+		{"request", 68, 67, false, 0, false},
+		{"reply", 68, 67, true, 1, true},
+		{"reply, oriented by first packet", 67, 68, true, 0, false},
+		{"request, oriented by a reply", 67, 68, false, 1, true},
+		{"relayed request", 67, 67, false, 0, false},
+		{"relayed reply", 67, 67, true, 1, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := flow.Record{Client: flow.Endpoint{Port: c.client}, Server: flow.Endpoint{Port: c.server}, Packets: [2]uint64{1, c.answered}}
+			if got := sentByServer(&r, c.reply); got != c.want {
+				t.Errorf("got %v, want %v", got, c.want)
+			}
+		})
+	}
+}
