@@ -134,7 +134,7 @@ func (d *destinations) novel(v *verdict, report func(Finding)) {
 	if s, known := m.Services.Get(v.dest.Service); !known || s.Flagged {
 		v.service, v.svcMarks = serviceNovelty(m, v.dest.Service, d.services, in.Event.Record.Packets[1] == 0 && in.Event.Kind == flow.End)
 	}
-	young := days < baseline.MinDays || in.Now()-m.Calendar.First < int64(d.cfg.Learn)
+	young := in.young(m, d.cfg.Learn)
 	if in.Learn || young {
 		d.learn(in, v.dest, v.named, v.repeat)
 	}

@@ -9,6 +9,7 @@ package detect
 
 import (
 	"math"
+	"time"
 
 	"gatehouse/baseline"
 	"gatehouse/device"
@@ -69,6 +70,13 @@ type Input struct {
 
 // Now is the packet time of the event in nanoseconds since the Unix epoch.
 func (in *Input) Now() int64 { return in.Event.Time }
+
+// young reports whether a device is too new for what it never did to mean
+// anything: every device is learned from for baseline.MinDays, and for learn if
+// that is longer.
+func (in *Input) young(m *baseline.Model, learn time.Duration) bool {
+	return m.Calendar.Days() < baseline.MinDays || in.Now()-m.Calendar.First < int64(learn)
+}
 
 // worthNoting is the p-value of a count up to which it is reported at all.
 // Counts are judged with every new item; novelties always are worth a note.

@@ -81,7 +81,7 @@ func (*spikes) judge(in *Input, h *baseline.Hourly, n int, what, name string, re
 	r := &in.Event.Record
 	normal := fmt.Sprintf("seldom more than %.0f in an hour, over %d hours", h.Tail.Threshold(), h.Tail.Age)
 	report(Finding{
-		Kind: DNSSpike, Class: DNS, Severity: Medium, Device: in.Client, Subject: what,
+		Kind: DNSSpike, Class: DNS, Severity: Medium, Device: in.Client, Subject: "names looked up",
 		Peer: Peer{IP: r.Server.Addr.String(), Port: r.Server.Port, Proto: protoName(r.Proto)},
 		Time: in.Now(), First: h.Start(), P: p, Confidence: confidence(in.ClientModel),
 		Summary: fmt.Sprintf("%s looked up %d %s within an hour (for example %s); it was seldom more than %.0f before.",

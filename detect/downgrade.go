@@ -50,7 +50,9 @@ func (d *downgrades) handshake(in *Input, hello *wire.ServerHello, report func(F
 	class := wire.CipherClass(hello.Cipher)
 	seen, known := m.Handshakes.Get(key)
 	low, sameClient := seen, known
-	if !known && !stackKnown(m, key.JA4) {
+	// On its first days a device shows its TLS stacks one by one: only a known
+	// one can be weakened then.
+	if !known && m.Calendar.Days() >= baseline.MinDays && !stackKnown(m, key.JA4) {
 		low = lowest(m, key.Endpoint)
 	}
 	day := m.Calendar.Day

@@ -67,7 +67,7 @@ func (l *lookups) query(in *Input, domain string, report func(Finding)) {
 		return
 	}
 	days := m.Calendar.Days()
-	young := days < baseline.MinDays || in.Now()-m.Calendar.First < int64(l.cfg.Learn)
+	young := in.young(m, l.cfg.Learn)
 	q1, _ := m.Lookups.Once(day, func(baseline.Entity) bool { return true })
 	fresh := m.Lookups.Fresh(day)
 	if known && s.First == day {

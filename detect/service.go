@@ -54,7 +54,7 @@ func (o *offers) Observe(in *Input, report func(Finding)) {
 		m.Services.Touch(svc, day)
 		return
 	}
-	young := m.Calendar.Days() < baseline.MinDays || in.Now()-m.Calendar.First < int64(o.cfg.Learn)
+	young := in.young(m, o.cfg.Learn)
 	p, marks := serviceNovelty(m, svc, o.marks, false)
 	if !known && (in.Learn || young) {
 		m.Services.Add(svc, day)
