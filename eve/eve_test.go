@@ -170,6 +170,7 @@ func TestEveryMessageHasALine(t *testing.T) {
 	upgrade := &wire.HTTPResponse{Status: 101, Version: "HTTP/1.1", Length: -1}
 	chain := &wire.Certificate{Subject: "CN=device", FromClient: true}
 	server12, server13 := &wire.ServerHello{Version: 0x0303}, &wire.ServerHello{Version: tls13}
+	retry := &wire.ServerHello{Version: tls13, Retry: true}
 	resumed := &wire.ServerHello{Version: 0x0303, Resumed: true}
 	hello := &wire.ClientHello{SNI: "a.example"}
 	warning, fatal := &wire.TLSAlert{Description: 112}, &wire.TLSAlert{From: wire.FromServer, Fatal: true, Description: 40}
@@ -201,6 +202,16 @@ func TestEveryMessageHasALine(t *testing.T) {
 			[]string{`"sni":"a.example","version":"TLS 1.3","cipher":"TLS_NULL_WITH_NULL_NULL","alert":{"from":"client","level":"warning","description":"unrecognized_name"}`},
 		},
 		{"a fatal alert does", []*flow.Event{event(1, 1, hello, fatal)}, []string{`"alert":{"from":"server","level":"fatal","description":"handshake_failure"}`}},
+		{
+			"a second hello like the first",
+			[]*flow.Event{event(1, 1, hello), event(1, 2, retry), event(1, 3, hello), event(1, 4, server13)},
+			[]string{`"tls":{"sni":"a.example","version":"TLS 1.3","cipher":"TLS_NULL_WITH_NULL_NULL"}`},
+		},
+		{
+			"a second hello of another shape",
+			[]*flow.Event{event(1, 1, hello), event(1, 2, retry), event(1, 3, &wire.ClientHello{SNI: "a.example", JA4: "x"}), event(1, 4, server13)},
+			[]string{`"hello_retry":true}`, `"ja4":"x"}`},
+		},
 		{"an alert alone", []*flow.Event{event(1, 1, warning)}, []string{`"tls":{"alert":{`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

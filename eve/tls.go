@@ -23,8 +23,7 @@ type tlsBody struct {
 	JA4            string       `json:"ja4,omitempty"`
 	Client         *certificate `json:"client,omitempty"`
 	Alert          *tlsAlert    `json:"alert,omitempty"`
-
-	retry bool // the server asked for a second ClientHello
+	Retry          bool         `json:"hello_retry,omitempty"` // the server asked for a second ClientHello
 }
 
 // certificate describes the leaf of a chain.
@@ -50,10 +49,12 @@ type tlsAlert struct {
 const tls13 = 0x0304
 
 // clientHello begins a handshake. The second hello after a HelloRetryRequest
-// belongs to the first; any other one begins a handshake of its own.
+// (RFC 8446 section 4.1.4) belongs to the first and mostly looks like it. One
+// that does not, as where it needs no padding any more, has fingerprints of its
+// own and gets a line of its own.
 func (w *Writer) clientHello(ev *flow.Event, m *wire.ClientHello) error {
 	if c := w.held.find(ev.Record.ID); c != nil && c.handshake != nil {
-		if c.handshake.retry {
+		if t := c.handshake; t.Retry && t.JA4 == m.JA4 && t.SNI == m.SNI {
 			return nil
 		}
 		if err := w.finish(ev); err != nil {
@@ -73,7 +74,7 @@ func (w *Writer) clientHello(ev *flow.Event, m *wire.ClientHello) error {
 // and of a resumed session, which has none.
 func (w *Writer) serverHello(ev *flow.Event, m *wire.ServerHello) error {
 	if err := w.handshake(ev, func(t *tlsBody) {
-		t.retry = m.Retry
+		t.Retry = m.Retry
 		t.Version = versionName(m.Version)
 		t.Cipher = wire.CipherName(m.Cipher)
 		t.SessionResumed = m.Resumed
