@@ -25,14 +25,20 @@ const (
 
 // Alert is one thing a person should know. It is the only schema: JSON, SIEM
 // formats and time-series points are renderings of it.
+//
+// The order of the fields is that of the JSON and part of the schema: which
+// alert (id to severity), how sure (score, confidence), who (device, subject,
+// peer), what and why (summary to attack), what to do (playbook), and where it
+// belongs (incident to visibility). New fields go to the end of their part.
 type Alert struct {
-	ID         string          `json:"id"`         // stable: derived from device, kind, subject and first_seen
-	Revision   int             `json:"revision"`   // 1 when raised, +1 whenever a stored copy must be replaced
+	ID         string          `json:"id"`         // stable: derived from device, kind, subject and time
+	Revision   int             `json:"revision"`   // 1 when raised, +1 with every change
 	Time       time.Time       `json:"time"`       // when it was raised, packet time, UTC
 	FirstSeen  time.Time       `json:"first_seen"` // first packet of what it is about
 	LastSeen   time.Time       `json:"last_seen"`
 	Count      int             `json:"count"` // times that the same thing was seen
 	Kind       detect.Kind     `json:"kind"`
+	Class      detect.Class    `json:"class"`      // share of the alert budget that it drew on
 	Severity   detect.Severity `json:"severity"`   // low, medium, high, critical
 	Score      float64         `json:"score"`      // surprise in bits: -log2 p
 	Confidence float64         `json:"confidence"` // 0 to 1: how well the device's normal is known
@@ -44,7 +50,7 @@ type Alert struct {
 	Attack     []string        `json:"attack"`   // MITRE ATT&CK technique ids
 	Playbook   string          `json:"playbook"` // name of the playbook in rules
 	Incident   string          `json:"incident"` // id of the incident it belongs to
-	Evidence   []Evidence      `json:"evidence"` // at most MaxEvidence, first ones
+	Evidence   []Evidence      `json:"evidence"` // at most MaxEvidence, the first flows
 	State      State           `json:"state"`
 	Visibility float64         `json:"visibility"` // 0 to 1: share of the device's traffic that was seen
 }
@@ -74,13 +80,17 @@ type Evidence struct {
 type Incident struct {
 	ID        string          `json:"id"`
 	Revision  int             `json:"revision"`
-	FirstSeen time.Time       `json:"first_seen"`
+	FirstSeen time.Time       `json:"first_seen"` // first packet of what any of its alerts is about
 	LastSeen  time.Time       `json:"last_seen"`
 	Severity  detect.Severity `json:"severity"` // the highest of its alerts
-	Devices   []string        `json:"devices"`  // device ids, first alerted first
-	Alerts    []string        `json:"alerts"`   // alert ids, first raised first
+	Devices   []string        `json:"devices"`  // device ids, in the order in which they joined
+	Alerts    []string        `json:"alerts"`   // alert ids, in the order in which they joined
+	Lead      string          `json:"lead"`     // id of the alert that the summary is about
 	Summary   string          `json:"summary"`
 	State     State           `json:"state"`
+	// MergedInto is the id of the incident that its alerts have moved to, of
+	// which it turned out to be a part. It is closed and has no alerts then.
+	MergedInto string `json:"merged_into,omitempty"`
 }
 
 // Observation is a novelty or deviation with its p-value that did not clear

@@ -20,31 +20,23 @@ type Config struct {
 	Playbook func(detect.Kind) string
 }
 
-// Bounds of a Book. What is beyond them is in the store already.
-const (
-	incidentGap     = 6 * time.Hour      // alerts of one device this close are one story
-	alertLife       = 7 * 24 * time.Hour // a subject that comes back after longer is a new alert
-	commonWindow    = 15 * time.Minute   // alerts of one class on many devices this close have one cause
-	commonDevices   = 3
-	maxOpenAlerts   = 4096
-	maxObservations = 8192 // waiting for the next checkpoint
-	// maxPerIncident bounds the alerts of one device's incident: beyond it,
-	// new subjects count on the last alert of their kind.
-	maxPerIncident = 20
-)
+// alertLife is how long after it was last seen a subject counts on its alert.
+// One that comes back later is a new alert.
+const alertLife = 7 * 24 * time.Hour
 
 // Book keeps alerts and incidents: it decides which findings become alerts,
 // merges repetitions and tells stories. It is not safe for concurrent use.
 type Book struct {
 	cfg          Config
-	alerts       map[string]*Alert // open ones by id
+	alerts       map[string]*Alert // by id
 	bySubject    map[subjectKey]*Alert
 	incidents    map[string]*Incident
 	current      map[string]running // the latest incident of a device
-	recent       []recentAlert      // raised within commonWindow, oldest first
+	recent       []recentAlert      // the latest of a device and class, oldest first
 	observations map[observationKey]*Observation
 	dirtyAlerts  map[string]bool
 	dirtyStories map[string]bool
+	crowded      bool // there is nothing to forget until the next Take
 	counts       Counts
 }
 
@@ -54,7 +46,8 @@ type Counts struct {
 	Observations uint64 `json:"observations"`
 	Alerts       uint64 `json:"alerts"`    // raised
 	Repeats      uint64 `json:"repeats"`   // counted on an alert that was open
-	Incidents    uint64 `json:"incidents"` // opened
+	Incidents    uint64 `json:"incidents"` // opened, less those that turned out to be parts of others
+	Dropped      uint64 `json:"dropped"`   // alerts and observations for which there was no room
 }
 
 type subjectKey struct {
@@ -65,21 +58,6 @@ type subjectKey struct {
 type observationKey struct {
 	subjectKey
 	day int64
-}
-
-// running is a device's latest incident and when it last got a new alert.
-// Repetitions of an alert do not keep an incident running, or a device with
-// one false alarm a day would never learn again.
-type running struct {
-	story  *Incident
-	raised int64 // ns since the Unix epoch
-}
-
-type recentAlert struct {
-	at     time.Time
-	class  detect.Class
-	device string
-	story  *Incident
 }
 
 // NewBook returns an empty Book.
@@ -99,50 +77,39 @@ func NewBook(cfg Config) *Book {
 // Counts returns what became of the findings so far.
 func (b *Book) Counts() Counts { return b.counts }
 
-// InIncident reports whether an incident is running on a device at t (ns since
-// the Unix epoch).
-func (b *Book) InIncident(device string, t int64) bool {
-	r, ok := b.current[device]
-	return ok && t-r.raised <= int64(incidentGap)
-}
-
 // Add takes a finding, with its p-value as corrected by the device's
 // calibration and the visibility of the device's traffic. It returns the alert
-// if one was raised, nil if the finding was counted or only observed.
+// if one was raised, nil if the finding was counted or only observed. The alert
+// is the Book's own and changes with the next call.
 func (b *Book) Add(f *detect.Finding, visibility float64) *Alert {
 	b.counts.Findings++
 	key := subjectKey{f.Device.ID, f.Subject, f.Kind}
-	if a := b.bySubject[key]; a != nil && b.repeats(a, f) {
-		if f.Flag != nil && f.P <= b.cfg.Budget.Threshold(f.Class) {
-			f.Flag() // what an alert counts is not normal either
-		}
-		b.repeat(a, f)
-		return nil
-	}
-	if f.P > b.cfg.Budget.Threshold(f.Class) {
+	// Written so that a p-value that is not a number does not alert.
+	surprising := f.P <= b.cfg.Budget.Threshold(f.Class)
+	a := b.bySubject[key]
+	repeated := a != nil && b.repeats(a, f)
+	if !repeated && !surprising {
 		b.observe(key, f)
 		return nil
 	}
-	if f.Flag != nil {
-		f.Flag()
+	if surprising && f.Flag != nil {
+		f.Flag() // what an alert counts is not normal either
 	}
-	story := b.story(f)
-	if a := b.overflow(story, f); a != nil {
+	if repeated {
 		b.repeat(a, f)
 		return nil
 	}
-	a := b.raise(f, visibility)
-	a.Incident = story.ID
-	story.Alerts = append(story.Alerts, a.ID)
-	b.extend(story, f)
-	b.current[f.Device.ID] = running{story, f.Time}
-	if f.Severity > story.Severity || len(story.Alerts) == 1 {
-		story.Severity, story.Summary = max(f.Severity, story.Severity), a.Summary
+	if a := b.overflow(f); a != nil {
+		b.count(a, f)
+		return nil
 	}
-	b.common(story, f)
+	if !b.room() {
+		b.counts.Dropped++
+		return nil
+	}
+	a = b.raise(f, visibility)
 	b.bySubject[key] = a
-	b.counts.Alerts++
-	b.evict()
+	b.tell(a, f)
 	return a
 }
 
@@ -151,26 +118,35 @@ func (b *Book) repeats(a *Alert, f *detect.Finding) bool {
 	if f.Episode && b.InIncident(f.Device.ID, f.Time) && b.current[f.Device.ID].story.ID != a.Incident {
 		return false // part of the story that is running now
 	}
-	return f.Time-a.LastSeen.UnixNano() <= int64(alertLife)
+	return within(f.Time, a.LastSeen.UnixNano(), alertLife)
 }
 
+// repeat counts a finding on the alert of its subject.
 func (b *Book) repeat(a *Alert, f *detect.Finding) {
+	if s := detect.Bits(f.P); s > a.Score {
+		// What was a surprise became a bigger one: tell the later story.
+		a.Score, a.Confidence, a.Peer, a.Summary, a.Why = s, f.Confidence, f.Peer, f.Summary, f.Why
+		for _, technique := range f.Attack {
+			if !slices.Contains(a.Attack, technique) {
+				a.Attack = append(slices.Clip(a.Attack), technique)
+			}
+		}
+	}
+	b.count(a, f)
+}
+
+// count notes on an alert that a finding of its subject, or of one for which
+// the incident has no room, was made.
+func (b *Book) count(a *Alert, f *detect.Finding) {
 	b.counts.Repeats++
 	a.Count++
 	a.Revision++
-	a.LastSeen = utc(max(f.Time, a.LastSeen.UnixNano()))
-	if s := detect.Bits(f.P); s > a.Score {
-		// What was a surprise became a bigger one: tell the later story.
-		a.Score, a.Why, a.Summary = s, f.Why, f.Summary
-		a.Severity = max(a.Severity, f.Severity)
-	}
+	a.LastSeen = later(a.LastSeen, utc(f.Time))
+	a.Severity = max(a.Severity, f.Severity)
 	b.cite(a, f)
 	b.dirtyAlerts[a.ID] = true
 	if story := b.incidents[a.Incident]; story != nil {
-		b.extend(story, f)
-		if len(story.Alerts) == 1 {
-			story.Summary = a.Summary
-		}
+		b.extend(story, a)
 	}
 }
 
@@ -178,8 +154,10 @@ func (b *Book) raise(f *detect.Finding, visibility float64) *Alert {
 	a := &Alert{
 		ID:       identifier("a", f.Device.ID, string(f.Kind), f.Subject, fmt.Sprint(f.Time)),
 		Revision: 1, Time: utc(f.Time), FirstSeen: utc(f.First), LastSeen: utc(f.Time), Count: 1,
-		Kind: f.Kind, Severity: f.Severity, Score: detect.Bits(f.P), Confidence: f.Confidence,
-		Device: describe(f.Device), Subject: f.Subject, Peer: f.Peer, Summary: f.Summary, Why: f.Why, Attack: f.Attack,
+		Kind: f.Kind, Class: f.Class, Severity: f.Severity, Score: detect.Bits(f.P), Confidence: f.Confidence,
+		Device: describe(f.Device), Subject: f.Subject, Peer: f.Peer, Summary: f.Summary,
+		// A list without entries is [] in JSON, not null.
+		Why: append([]detect.Why{}, f.Why...), Attack: append([]string{}, f.Attack...), Evidence: []Evidence{},
 		State: Open, Visibility: visibility,
 	}
 	if b.cfg.Playbook != nil {
@@ -188,6 +166,7 @@ func (b *Book) raise(f *detect.Finding, visibility float64) *Alert {
 	b.cite(a, f)
 	b.alerts[a.ID] = a
 	b.dirtyAlerts[a.ID] = true
+	b.counts.Alerts++
 	return a
 }
 
@@ -205,117 +184,13 @@ func (b *Book) cite(a *Alert, f *detect.Finding) {
 	a.Evidence = append(a.Evidence, Evidence{CommunityID: id, Time: utc(f.Time)})
 }
 
-// story returns the device's running incident, or opens one.
-func (b *Book) story(f *detect.Finding) *Incident {
-	id := f.Device.ID
-	if b.InIncident(id, f.Time) {
-		return b.current[id].story
-	}
-	story := &Incident{
-		ID: identifier("i", id, fmt.Sprint(f.Time)), FirstSeen: utc(f.First), LastSeen: utc(f.Time),
-		Devices: []string{id}, State: Open,
-	}
-	b.incidents[story.ID] = story
-	b.counts.Incidents++
-	return story
-}
-
-func (b *Book) extend(story *Incident, f *detect.Finding) {
-	story.Revision++
-	story.LastSeen = utc(max(f.Time, story.LastSeen.UnixNano()))
-	if !slices.Contains(story.Devices, f.Device.ID) {
-		story.Devices = append(story.Devices, f.Device.ID)
-	}
-	b.dirtyStories[story.ID] = true
-}
-
-// overflow returns the alert that a finding counts on when its incident is full.
-func (b *Book) overflow(story *Incident, f *detect.Finding) *Alert {
-	if len(story.Alerts) < maxPerIncident {
-		return nil
-	}
-	for i := len(story.Alerts) - 1; i >= 0; i-- {
-		if a := b.alerts[story.Alerts[i]]; a != nil && a.Kind == f.Kind && a.Device.ID == f.Device.ID {
-			return a
-		}
-	}
-	return nil
-}
-
-// common makes one story of alerts of one class on many devices at a time:
-// their cause is not in the devices.
-func (b *Book) common(story *Incident, f *detect.Finding) {
-	at := utc(f.Time)
-	for len(b.recent) > 0 && at.Sub(b.recent[0].at) > commonWindow {
-		b.recent = b.recent[1:]
-	}
-	b.recent = append(b.recent, recentAlert{at, f.Class, f.Device.ID, story})
-	var stories []*Incident
-	var devices []string
-	for _, r := range b.recent {
-		if r.class != f.Class {
-			continue
-		}
-		if !slices.Contains(devices, r.device) {
-			devices = append(devices, r.device)
-		}
-		if !slices.Contains(stories, r.story) {
-			stories = append(stories, r.story)
-		}
-	}
-	if len(devices) < commonDevices || len(stories) < 2 {
-		return
-	}
-	first := stories[0]
-	for _, s := range stories[1:] {
-		b.merge(first, s)
-	}
-	first.Summary = fmt.Sprintf("%d devices at once: %s", len(first.Devices), b.alerts[first.Alerts[0]].Summary)
-}
-
-// merge moves everything of one incident into another.
-func (b *Book) merge(into, from *Incident) {
-	for _, id := range from.Alerts {
-		into.Alerts = append(into.Alerts, id)
-		if a := b.alerts[id]; a != nil {
-			a.Incident = into.ID
-			a.Revision++
-			b.dirtyAlerts[id] = true
-		}
-	}
-	for _, d := range from.Devices {
-		if !slices.Contains(into.Devices, d) {
-			into.Devices = append(into.Devices, d)
-		}
-	}
-	for d, r := range b.current {
-		if r.story == from {
-			b.current[d] = running{into, r.raised}
-		}
-	}
-	for i := range b.recent {
-		if b.recent[i].story == from {
-			b.recent[i].story = into
-		}
-	}
-	into.Severity = max(into.Severity, from.Severity)
-	if from.LastSeen.After(into.LastSeen) {
-		into.LastSeen = from.LastSeen
-	}
-	into.Revision++
-	from.Alerts, from.State = nil, Closed
-	from.Summary = "Merged into incident " + into.ID + "."
-	from.Revision++
-	b.dirtyStories[into.ID], b.dirtyStories[from.ID] = true, true
-	b.counts.Incidents--
-}
-
 // observe keeps a finding that did not clear the budget.
 func (b *Book) observe(key subjectKey, f *detect.Finding) {
 	k := observationKey{key, f.Time / int64(24*time.Hour)}
 	o := b.observations[k]
 	if o == nil {
 		if len(b.observations) >= maxObservations {
+			b.counts.Dropped++
 			return
 		}
 		o = &Observation{Time: utc(f.Time), Kind: f.Kind, Device: f.Device.ID, Subject: f.Subject, P: f.P, Summary: f.Summary}
@@ -325,49 +200,6 @@ func (b *Book) observe(key subjectKey, f *detect.Finding) {
 	o.Count++
 	if f.P < o.P {
 		o.P, o.Summary = f.P, f.Summary
-	}
-}
-
-// evict forgets the alerts that were not seen for longest; the store keeps them.
-func (b *Book) evict() {
-	if len(b.bySubject) <= maxOpenAlerts {
-		return
-	}
-	type item struct {
-		key subjectKey
-		a   *Alert
-	}
-	list := make([]item, 0, len(b.bySubject))
-	for k, a := range b.bySubject {
-		list = append(list, item{k, a})
-	}
-	slices.SortFunc(list, func(x, y item) int {
-		return cmp.Or(x.a.LastSeen.Compare(y.a.LastSeen), cmp.Compare(x.a.ID, y.a.ID))
-	})
-	for _, it := range list[:len(list)/4] {
-		if b.dirtyAlerts[it.a.ID] {
-			continue
-		}
-		delete(b.bySubject, it.key)
-		delete(b.alerts, it.a.ID)
-	}
-}
-
-// Restore takes up alerts and incidents that were stored before, so that a
-// subject that comes back goes on counting on its alert.
-func (b *Book) Restore(alerts []Alert, incidents []Incident) {
-	for _, s := range incidents {
-		b.incidents[s.ID] = &s
-	}
-	for _, a := range alerts {
-		if a.State == Closed {
-			continue
-		}
-		b.alerts[a.ID] = &a
-		b.bySubject[subjectKey{a.Device.ID, a.Subject, a.Kind}] = &a
-		if story := b.incidents[a.Incident]; story != nil && a.Time.UnixNano() >= b.current[a.Device.ID].raised {
-			b.current[a.Device.ID] = running{story, a.Time.UnixNano()}
-		}
 	}
 }
 
@@ -382,14 +214,10 @@ type Changes struct {
 func (b *Book) Take() Changes {
 	var c Changes
 	for id := range b.dirtyAlerts {
-		if a := b.alerts[id]; a != nil {
-			c.Alerts = append(c.Alerts, *a)
-		}
+		c.Alerts = append(c.Alerts, *b.alerts[id])
 	}
 	for id := range b.dirtyStories {
-		if s := b.incidents[id]; s != nil {
-			c.Incidents = append(c.Incidents, *s)
-		}
+		c.Incidents = append(c.Incidents, *b.incidents[id])
 	}
 	for _, o := range b.observations {
 		c.Observations = append(c.Observations, *o)
@@ -397,10 +225,9 @@ func (b *Book) Take() Changes {
 	clear(b.dirtyAlerts)
 	clear(b.dirtyStories)
 	clear(b.observations)
+	b.crowded = false
 	slices.SortFunc(c.Alerts, CompareAlerts)
-	slices.SortFunc(c.Incidents, func(x, y Incident) int {
-		return cmp.Or(x.FirstSeen.Compare(y.FirstSeen), cmp.Compare(x.ID, y.ID))
-	})
+	slices.SortFunc(c.Incidents, compareIncidents)
 	slices.SortFunc(c.Observations, func(x, y Observation) int {
 		return cmp.Or(x.Time.Compare(y.Time), cmp.Compare(x.Device, y.Device), cmp.Compare(x.Kind, y.Kind), cmp.Compare(x.Subject, y.Subject))
 	})
@@ -420,13 +247,27 @@ func describe(d *device.Device) Device {
 	return out
 }
 
-// identifier derives a short stable id from what a thing is about.
+// identifier derives a short stable id from what a thing is about. Of a
+// million with 48 bits, two are the same with a probability of 0.2 %.
 func identifier(prefix string, parts ...string) string {
 	h := sha256.New()
 	for _, p := range parts {
 		fmt.Fprintf(h, "%d:%s", len(p), p)
 	}
-	return prefix + "-" + hex.EncodeToString(h.Sum(nil)[:5])
+	return prefix + "-" + hex.EncodeToString(h.Sum(nil)[:6])
 }
 
 func utc(ns int64) time.Time { return time.Unix(0, ns).UTC() }
+
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
+
+// within reports whether two times (ns since the Unix epoch) are at most d
+// apart, whichever is the later: a clock may have been set back by years.
+func within(a, b int64, d time.Duration) bool {
+	return max(a, b)-min(a, b) <= int64(d)
+}

@@ -35,19 +35,24 @@ func ParseBudget(s string) (Budget, error) {
 	return Budget(v), nil
 }
 
-// weights share the budget out among classes of evidence. Those of classes
-// without a detector yet are kept free, so that adding one does not change the
-// rest. Together they are 1: scan .08, rate .12, brute force .06, fingerprint
-// .05, layer 2 .03 and silence .02 beside the ones here.
-var weights = map[detect.Class]float64{
-	detect.Novelty: .40,
-	detect.DNS:     .12,
-	detect.TLS:     .12,
-}
-
 // Threshold is the largest p-value of a device-day that alerts. With valid
 // p-values the weighted Bonferroni bound holds whatever the dependence between
 // the classes.
 func (b Budget) Threshold(c detect.Class) float64 {
-	return min(1, weights[c]*float64(b)/30)
+	return min(1, weight(c)*float64(b)/30)
+}
+
+// weight is the share of the budget that a class of evidence draws on, 0 for
+// one that is unknown. Shares of classes without a detector yet are kept free,
+// so that adding one does not change the rest. Together they are 1: scan .08,
+// rate .12, brute force .06, fingerprint .05, layer 2 .03 and silence .02
+// beside the ones here.
+func weight(c detect.Class) float64 {
+	switch c {
+	case detect.Novelty:
+		return .40
+	case detect.DNS, detect.TLS:
+		return .12
+	}
+	return 0
 }
