@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// Bounds of a Book, some 10 MB when all are reached. What is forgotten is in
+// Bounds of a Book, at most 12 MiB in all. What is forgotten is in
 // the store already: what has changed since the last Take never is, and when
 // that fills the Book, new alerts are counted as dropped. Nobody reads the
 // 4,097th alert of one checkpoint.
