@@ -162,18 +162,15 @@ func (c *certificates) certificate(in *Input, m *wire.Certificate, report func(F
 	if in.Conn.Spoken {
 		name = in.Conn.Name
 	}
-	v := c.verify(in, m, name)
-	faults := v.Faults & faultsSevere
-	if c.cfg.Roots == nil {
-		faults &= faultsNow | wire.FaultUnparsable
-	}
-	if m.Truncated { // what would lead to a root may have been cut off
-		faults &^= wire.FaultUnknownAuthority
-	}
+	severe := c.verify(in, m, name).Faults & faultsSevere
+	faults := severe & c.decidable(m)
 	clock := c.doubtClock(in.Now(), end.Name, faults)
 	seen, _ := model.Chains.Get(end)
 	day := model.Calendar.Day
 	seen.Last = day
+	if faults == 0 && severe != 0 {
+		return // no fault that is certain, and not valid either
+	}
 	if faults == 0 {
 		seen.Valid += uint16(min(1, int(^uint16(0)-seen.Valid)))
 		seen.Issuer = m.Issuer
@@ -203,6 +200,19 @@ func (c *certificates) certificate(in *Input, m *wire.Certificate, report func(F
 	}
 	r := &in.Event.Record
 	c.pending = append(c.pending, pendingCert{flow: r.ID, since: in.Now(), sent: r.Payload[0], finding: f})
+}
+
+// decidable are the faults that can be told from what is at hand: without roots
+// nobody is trusted, and of a chain that was cut off the missing part may be
+// what leads to one.
+func (c *certificates) decidable(m *wire.Certificate) wire.CertFaults {
+	switch {
+	case c.cfg.Roots == nil:
+		return faultsNow | wire.FaultUnparsable
+	case m.Truncated:
+		return ^wire.FaultUnknownAuthority
+	}
+	return ^wire.CertFaults(0)
 }
 
 func (c *certificates) verify(in *Input, m *wire.Certificate, name string) wire.Verdict {
@@ -258,6 +268,9 @@ func (c *certificates) finding(in *Input, m *wire.Certificate, end baseline.Endp
 		expected = fmt.Sprintf("a valid certificate, as in %d earlier connections", seen.Valid)
 		issuer = shorten(seen.Issuer, 80)
 		more = " Until now it was always valid."
+		if seen.Invalid > 0 {
+			more = " It was valid before."
+		}
 	}
 	if p == 1 {
 		more = fmt.Sprintf(" So did those of %d other servers within the hour: the gateway's clock may be wrong.", clockServers-1)

@@ -320,7 +320,7 @@ func (d *destinations) summary(v *verdict, kind Kind) string {
 		return fmt.Sprintf("%s used %s for the first time, to %s.", name, service, peer)
 	case v.dossier.Connections >= baseline.RhythmAfter:
 		return fmt.Sprintf("%s keeps contacting %s (%d times since %s), which it never did before.", name, peer,
-			v.dossier.Connections, time.Unix(0, v.dossier.Opened).UTC().Format("2 January 15:04"))
+			v.dossier.Connections, time.Unix(0, v.dossier.Opened).UTC().Format("2 January 15:04 UTC"))
 	case v.fresh >= 2:
 		return fmt.Sprintf("%s contacted %s, one of %d new destinations in a day.", name, peer, v.fresh)
 	}
