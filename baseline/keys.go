@@ -126,12 +126,42 @@ func (k *Keys[K]) lostBy(day uint16) float64 {
 func (k *Keys[K]) Flag(key K, day uint16) {
 	s, ok := k.Get(key)
 	if !ok {
-		k.add(key, Seen{First: day, Last: day, Days: 1, Flagged: true})
+		// A scan has thousands of targets: they must not push out what is
+		// known to be normal.
+		if k.flagged(day) < max(1, k.cap/maxFlagged) {
+			k.add(key, Seen{First: day, Last: day, Days: 1, Flagged: true})
+		}
 		return
 	}
 	s.Flagged = true
 	k.Put(key, s)
 }
+
+// maxFlagged is the share of a memory, one in so many, that keys first met
+// during incidents of one day may take.
+const maxFlagged = 8
+
+// flagged counts the flagged keys first seen on a day.
+func (k *Keys[K]) flagged(day uint16) (n int) {
+	for _, s := range k.All {
+		if s.Flagged && s.First == day {
+			n++
+		}
+	}
+	return n
+}
+
+// Crowd reports whether a key is new today and one of so many that raised
+// alerts today that they are one thing, and no longer one thing each.
+func (k *Keys[K]) Crowd(key K, today uint16) bool {
+	if s, ok := k.Get(key); ok && s.First != today {
+		return false
+	}
+	return k.flagged(today) >= crowd
+}
+
+// crowd is a handful: what a person still reads one by one.
+const crowd = 5
 
 // Fresh counts the keys first seen today, flagged ones included.
 func (k *Keys[K]) Fresh(today uint16) (n int) {

@@ -16,21 +16,23 @@ const (
 	markNoAnswer                             // nothing came back
 	markPort                                 // a port that few services on the internet use
 	markGenerated                            // a name that looks generated
-	markCountry                              // a country that the device never talked to
 )
 
 func newDestinationMarks() *baseline.MarkTable {
-	return baseline.NewMarkTable(.15, .15, .3, .01, .2)
+	return baseline.NewMarkTable(.15, .15, .3, .01)
 }
 
-// Circumstances of a novel service.
+// Circumstances of a novel service. Using one and offering one have marks of
+// their own: a mark that cannot be would only blunt those that can.
 const (
-	markRemote         baseline.Marks = 1 << iota // remote administration or file sharing: how intruders move on
-	markServiceSilence                            // nothing came back
-	markFromWAN                                   // offered to the internet
+	markRemote     baseline.Marks = 1 << 0 // remote administration or file sharing: how intruders move on
+	markUnanswered baseline.Marks = 1 << 1 // used: nothing came back
+	markFromWAN    baseline.Marks = 1 << 1 // offered: to the internet
 )
 
-func newServiceMarks() *baseline.MarkTable { return baseline.NewMarkTable(.15, .15, .1) }
+func newUseMarks() *baseline.MarkTable { return baseline.NewMarkTable(.15, .15) }
+
+func newOfferMarks() *baseline.MarkTable { return baseline.NewMarkTable(.15, .1) }
 
 // lanOnly is the least p-value of a first contact on the local network by an
 // ordinary service: an observation at any budget below 1.5 alerts a month.
@@ -44,7 +46,7 @@ type destinations struct {
 }
 
 func newDestinations(cfg Config) *destinations {
-	return &destinations{cfg: cfg, marks: newDestinationMarks(), services: newServiceMarks()}
+	return &destinations{cfg: cfg, marks: newDestinationMarks(), services: newUseMarks()}
 }
 
 // Spec implements Detector.
@@ -131,8 +133,12 @@ func (d *destinations) novel(v *verdict, report func(Finding)) {
 	q1, fresh := m.Destinations.Once(day, func(k baseline.Destination) bool { return alike(k.Service, v.dest.Service) })
 	all, _ := m.Destinations.Once(day, func(k baseline.Destination) bool { return k.Scope == v.dest.Scope })
 	v.fresh = fresh + 1
-	if s, known := m.Services.Get(v.dest.Service); !known || s.Flagged {
-		v.service, v.svcMarks = serviceNovelty(m, v.dest.Service, d.services, in.Event.Record.Packets[1] == 0 && in.Event.Kind == flow.End)
+	if !knownService(m, v.dest.Service) {
+		var silent baseline.Marks
+		if in.Event.Record.Packets[1] == 0 && in.Event.Kind == flow.End {
+			silent = markUnanswered
+		}
+		v.service, v.svcMarks = serviceNovelty(m, v.dest.Service, d.services, silent)
 	}
 	young := in.young(m, d.cfg.Learn)
 	if in.Learn || young {
@@ -155,7 +161,7 @@ func marksOf(v *verdict) baseline.Marks {
 		return 0
 	}
 	var set baseline.Marks
-	if !v.named {
+	if !v.named && !byAddress(v.dest.Service) {
 		set |= markLiteral
 	} else if looksGenerated(v.label) {
 		set |= markGenerated
@@ -167,6 +173,17 @@ func marksOf(v *verdict) baseline.Marks {
 		set |= markPort
 	}
 	return set
+}
+
+// byAddress reports services that are reached by address as a matter of course:
+// a resolver is needed before there are names, a ping asks whether there is a
+// way out, and whom a device asks for the time it looked up weeks ago.
+func byAddress(s baseline.Service) bool {
+	switch s.Proto {
+	case protoTCP, protoUDP:
+		return s.Port == 53 || s.Proto == protoUDP && s.Port == 123
+	}
+	return s.Proto == protoICMP || s.Proto == protoICMPv6
 }
 
 // noAnswer adds to a dossier that a flow ended without an answer.
@@ -283,6 +300,10 @@ func (d *destinations) judge(v *verdict, report func(Finding)) {
 	if kind == NewService || !v.named || v.dest.Scope == baseline.LAN {
 		f.Subject = fmt.Sprintf("%s/%d to %s", protoName(r.Proto), r.Server.Port, v.label)
 	}
+	if m.Destinations.Crowd(v.dest, m.Calendar.Day) {
+		f.Subject = "many new destinations"
+		f.Summary = fmt.Sprintf("%s contacts many new destinations, such as %s.", in.Client.Name, in.peerLabel())
+	}
 	if v.dest.Scope == baseline.LAN {
 		f.Attack = []string{"T1021"}
 	} else if v.dossier.Marks&markPort != 0 {
@@ -293,7 +314,7 @@ func (d *destinations) judge(v *verdict, report func(Finding)) {
 
 func (d *destinations) severity(v *verdict, p float64) Severity {
 	odd := 0
-	for bit := markLiteral; bit <= markCountry; bit <<= 1 {
+	for bit := markLiteral; bit <= markGenerated; bit <<= 1 {
 		if v.dossier.Marks&bit != 0 {
 			odd++
 		}
@@ -355,6 +376,20 @@ func (d *destinations) reasons(v *verdict) []Why {
 // alike reports whether two services are counted together: the ways to reach
 // a web site are one habit.
 func alike(a, b baseline.Service) bool { return a == b || a.Scope == b.Scope && isWeb(a) && isWeb(b) }
+
+// knownService reports whether a device uses a service, or one that comes to
+// the same: the step from TCP to QUIC is no news.
+func knownService(m *baseline.Model, svc baseline.Service) bool {
+	if s, ok := m.Services.Get(svc); ok {
+		return !s.Flagged
+	}
+	for k, s := range m.Services.All {
+		if alike(k, svc) && !s.Flagged {
+			return true
+		}
+	}
+	return false
+}
 
 func isWeb(s baseline.Service) bool {
 	return (s.Proto == protoTCP && (s.Port == 80 || s.Port == 443 || s.Port == 8080 || s.Port == 8443)) || (s.Proto == protoUDP && s.Port == 443)

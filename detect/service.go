@@ -14,7 +14,7 @@ type offers struct {
 	marks *baseline.MarkTable
 }
 
-func newOffers(cfg Config) *offers { return &offers{cfg: cfg, marks: newServiceMarks()} }
+func newOffers(cfg Config) *offers { return &offers{cfg: cfg, marks: newOfferMarks()} }
 
 // Spec implements Detector.
 func (*offers) Spec() Spec {
@@ -55,7 +55,11 @@ func (o *offers) Observe(in *Input, report func(Finding)) {
 		return
 	}
 	young := in.young(m, o.cfg.Learn)
-	p, marks := serviceNovelty(m, svc, o.marks, false)
+	var exposed baseline.Marks
+	if scope == baseline.InboundWAN {
+		exposed = markFromWAN
+	}
+	p, marks := serviceNovelty(m, svc, o.marks, exposed)
 	if !known && (in.Learn || young) {
 		m.Services.Add(svc, day)
 	}
@@ -111,17 +115,10 @@ func answered(r *flow.Record) bool {
 
 // serviceNovelty is the p-value of a service that a device never used or
 // offered, with its marks.
-func serviceNovelty(m *baseline.Model, svc baseline.Service, table *baseline.MarkTable, silent bool) (float64, baseline.Marks) {
+func serviceNovelty(m *baseline.Model, svc baseline.Service, table *baseline.MarkTable, marks baseline.Marks) (float64, baseline.Marks) {
 	q1, fresh := m.Services.Once(m.Calendar.Day, func(k baseline.Service) bool { return k.Scope == svc.Scope })
-	var marks baseline.Marks
 	if remoteService(svc.Proto, svc.Port) {
 		marks |= markRemote
-	}
-	if silent {
-		marks |= markServiceSilence
-	}
-	if svc.Scope == baseline.InboundWAN {
-		marks |= markFromWAN
 	}
 	return baseline.AtLeastOne(baseline.NewKeysRate(fresh+1, q1, q1, m.Calendar.Days()), table.P(marks)), marks
 }
