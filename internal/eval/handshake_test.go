@@ -120,6 +120,14 @@ func (h *realHandshake) signature(tb testing.TB) []byte {
 	return nil
 }
 
+// authority is the highest certificate that the server showed: of 2017, when
+// roots were trusted that no longer are.
+func (h *realHandshake) authority(tb testing.TB) []byte {
+	tb.Helper()
+	chain := h.chain(tb)
+	return chain[len(chain)-1]
+}
+
 // chain is the certificate chain that the server showed.
 func (h *realHandshake) chain(tb testing.TB) [][]byte {
 	tb.Helper()
