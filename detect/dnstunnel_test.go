@@ -39,6 +39,9 @@ func TestTunnelHoursAreBounded(t *testing.T) {
 		in.Event.Messages = []wire.Message{query(name, 16)}
 		d.Observe(in, func(f Finding) { found = append(found, f) })
 	}
+	for i := range maxTunnelDomains {
+		ask(fmt.Sprintf("www.shop%d.com", i))
+	}
 	for i := range 20 {
 		ask(noise(i, 50, "0123456789abcdef") + ".tunnel.example.com")
 	}

@@ -71,6 +71,11 @@ func TestNamesAreBounded(t *testing.T) {
 			t.Fatalf("the last to ask for %v was %s, who does not know it", a, d)
 		}
 	}
+	for k := range n.byDevice {
+		if n.latest[k.addr] == "" {
+			t.Fatalf("%s knows %v, and nobody else learns of it", k.device, k.addr)
+		}
+	}
 
 	// What is restored answers as the original does, and forgets in the same order.
 	again := NewNames()
