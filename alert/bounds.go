@@ -84,9 +84,7 @@ func (b *Book) Restore(alerts []Alert, incidents []Incident) {
 			continue
 		}
 		a.Evidence, a.Attack = slices.Clone(a.Evidence), slices.Clone(a.Attack)
-		if !b.room() {
-			continue
-		}
+		b.room() // there always is: everything here is stored
 		b.alerts[a.ID] = &a
 		b.bySubject[subjectKey{a.Device.ID, a.Subject, a.Kind}] = &a
 		if story := b.incidents[a.Incident]; story != nil {

@@ -46,7 +46,7 @@ func TestFlood(t *testing.T) {
 	}{
 		{"one device", 1, 0, false},
 		{"many devices, no checkpoint", 50_000, 0, false},
-		{"many devices, with checkpoints", 50_000, 20_000, false},
+		{"many devices, with checkpoints", 50_000, 100_000, false},
 		{"observations", 1000, 0, true},
 	}
 	for _, tt := range tests {

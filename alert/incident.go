@@ -78,9 +78,6 @@ func (b *Book) story(f *detect.Finding) *Incident {
 func (b *Book) extend(story *Incident, a *Alert) {
 	story.Revision++
 	story.LastSeen = later(story.LastSeen, a.LastSeen)
-	if !slices.Contains(story.Devices, a.Device.ID) {
-		story.Devices = append(story.Devices, a.Device.ID)
-	}
 	if a.Severity > story.Severity {
 		story.Severity, story.Lead = a.Severity, a.ID
 	}

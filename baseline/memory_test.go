@@ -191,6 +191,55 @@ func TestKeysFlag(t *testing.T) {
 	}
 }
 
+// TestKeysFlood: keys met during an incident must not push out what is normal.
+func TestKeysFlood(t *testing.T) {
+	k := newKeys(80, cmp.Compare[int])
+	for i := range 80 {
+		k.Add(i, 0)
+	}
+	for i := range 1000 {
+		k.Flag(1000+i, 7)
+	}
+	normal := 0
+	for _, s := range k.All {
+		if !s.Flagged {
+			normal++
+		}
+	}
+	if want := 80 - 80/maxFlagged; normal != want {
+		t.Errorf("%d of 80 normal keys are left after a flood, want %d", normal, want)
+	}
+	k.Flag(5000, 8)
+	if _, ok := k.Get(5000); !ok {
+		t.Error("a key flagged on the next day is not remembered")
+	}
+}
+
+func TestKeysCrowd(t *testing.T) {
+	k := newKeys(80, cmp.Compare[int])
+	k.Add(1, 3)
+	for i := range crowd {
+		if k.Crowd(100, 7) {
+			t.Errorf("%d keys that raised alerts are a crowd, want %d", i, crowd)
+		}
+		k.Flag(10+i, 7)
+	}
+	for _, tt := range []struct {
+		key   int
+		today uint16
+		want  bool
+	}{
+		{100, 7, true}, // unknown
+		{10, 7, true},  // one of them
+		{1, 7, false},  // known before
+		{100, 8, false},
+	} {
+		if got := k.Crowd(tt.key, tt.today); got != tt.want {
+			t.Errorf("key %d on day %d: %v, want %v", tt.key, tt.today, got, tt.want)
+		}
+	}
+}
+
 func TestKeysJSON(t *testing.T) {
 	k := newKeys(20, cmp.Compare[int])
 	for i := range 40 {

@@ -172,7 +172,7 @@ func TestModelSize(t *testing.T) {
 		return m
 	}
 	for name, create := range map[string]func() *Model{"grown": full, "restored": fromSnapshot} {
-		const n = 64
+		const n = 16
 		models := make([]*Model, n)
 		before := heap()
 		for i := range models {
