@@ -90,8 +90,13 @@ func TestHostname(t *testing.T) {
 		{"example.7", "example.7"},
 		{"[2001:db8::1]", ""},
 		{"2001:db8::1", ""},
-		{"", ""}, {".", ""}, {".example.com", ""},
-		{"a b", ""}, {"a\x1b[31m", ""}, {"<script>", ""}, {"bücher.example", ""},
+		{"", ""},
+		{".", ""},
+		{".example.com", ""},
+		{"a b", ""},
+		{"a\x1b[31m", ""},
+		{"<script>", ""},
+		{"bücher.example", ""},
 		{strings.Repeat("a", 254), ""},
 	} {
 		if got := hostname(tt.in); got != tt.want {

@@ -28,7 +28,9 @@ func TestNames(t *testing.T) {
 		{"b", 1, "two.example.com"},
 		{"c", 1, "two.example.com"}, // else the last to ask
 		{"b", 2, "one.example.com"},
-		{"b", 3, ""}, {"b", 4, ""}, {"b", 5, ""},
+		{"b", 3, ""},
+		{"b", 4, ""},
+		{"b", 5, ""},
 	} {
 		if got := n.Lookup(tt.device, addr(tt.addr)); got != tt.want {
 			t.Errorf("%s knows %v as %q, want %q", tt.device, addr(tt.addr), got, tt.want)
