@@ -18,6 +18,10 @@ const (
 	// maxIdleHours bounds how many empty hours are trained on at once: a device
 	// that was off for a month was not quiet for a month.
 	maxIdleHours = 24
+	// settle is how long a high hour waits before it is learned. A burst seldom
+	// keeps to the hour, and its first part would make the second unsurprising.
+	// 6 h is also how long alerts are one incident.
+	settle = 6
 )
 
 // Hourly counts distinct items per hour of packet time and models the counts
@@ -27,6 +31,13 @@ type Hourly struct {
 	start int64    // ns: start of the current hour
 	items []uint64 // hashes of the distinct items, in order
 	spoil bool     // an incident was open during the hour: do not learn from it
+	high  []highHour
+}
+
+// highHour is an hour above the threshold that waits to be learned.
+type highHour struct {
+	Start int64 `json:"s"` // ns since the Unix epoch
+	Count int   `json:"n"`
 }
 
 func newHourly(t int64, floor float64) Hourly {
@@ -54,16 +65,31 @@ func (h *Hourly) Advance(t int64) {
 	const hour = int64(time.Hour)
 	switch since := t - h.start; {
 	case since < -hour:
+		h.high = nil
 		h.begin(t)
 	case since >= hour:
-		if !h.spoil {
-			h.Tail.Train(float64(len(h.items)))
-		}
+		h.learn()
 		passed := since / hour
 		for range min(passed-1, maxIdleHours) {
 			h.Tail.Train(0)
 		}
 		h.begin(h.start + passed*hour)
+		for len(h.high) > 0 && h.start-h.high[0].Start >= settle*hour {
+			h.Tail.Train(float64(h.high[0].Count))
+			h.high = h.high[1:]
+		}
+	}
+}
+
+// learn trains on the finished hour, unless that has to wait.
+func (h *Hourly) learn() {
+	n := len(h.items)
+	switch {
+	case h.spoil:
+	case float64(n) > h.Tail.Threshold() && h.Tail.Age >= tailMinHours && len(h.high) < settle:
+		h.high = append(h.high, highHour{h.start, n})
+	default:
+		h.Tail.Train(float64(n))
 	}
 }
 
@@ -80,7 +106,8 @@ func (h *Hourly) Start() int64 { return h.start }
 
 // Spoil keeps the current hour from being learned. The current hour is that of
 // the latest Observe or Advance.
-func (h *Hourly) Spoil() { h.spoil = true }
+// The high hours that led to it are not learned either.
+func (h *Hourly) Spoil() { h.spoil, h.high = true, nil }
 
 // P is the p-value of the current hour for a whole day with the given number
 // of looks (hours times features) at it.
@@ -93,11 +120,13 @@ type hourlyState struct {
 	Start int64  `json:"start"`
 	Items []byte `json:"items,omitempty"` // hashes, 8 bytes each, in order
 	Spoil bool   `json:"spoil,omitempty"`
+
+	High []highHour `json:"high,omitempty"`
 }
 
 // MarshalJSON implements json.Marshaler.
 func (h Hourly) MarshalJSON() ([]byte, error) {
-	s := hourlyState{Tail: h.Tail, Start: h.start, Spoil: h.spoil}
+	s := hourlyState{Tail: h.Tail, Start: h.start, Spoil: h.spoil, High: h.high}
 	for _, item := range h.items {
 		s.Items = binary.BigEndian.AppendUint64(s.Items, item)
 	}
@@ -113,7 +142,7 @@ func (h *Hourly) UnmarshalJSON(b []byte) error {
 	if len(s.Items)%8 != 0 || len(s.Items)/8 > maxDistinct {
 		return fmt.Errorf("%d bytes of items in an hour, 8 each for at most %d are possible", len(s.Items), maxDistinct)
 	}
-	*h = Hourly{Tail: s.Tail, start: s.Start, spoil: s.Spoil}
+	*h = Hourly{Tail: s.Tail, start: s.Start, spoil: s.Spoil, high: s.High}
 	for item := range slices.Chunk(s.Items, 8) {
 		h.items = append(h.items, binary.BigEndian.Uint64(item))
 	}
@@ -126,6 +155,14 @@ func (h *Hourly) UnmarshalJSON(b []byte) error {
 func (h *Hourly) validate() error {
 	if h.start < 0 {
 		return fmt.Errorf("hour began at %d, before 1970", h.start)
+	}
+	if len(h.high) > settle {
+		return fmt.Errorf("%d high hours wait to be learned, at most %d can", len(h.high), settle)
+	}
+	for _, w := range h.high {
+		if w.Start < 0 || w.Start > h.start || w.Count < 0 || w.Count > maxDistinct {
+			return fmt.Errorf("high hour that began at %d with %d items, the running one began at %d", w.Start, w.Count, h.start)
+		}
 	}
 	return h.Tail.validate()
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"testing"
+	"time"
 )
 
 func observeMany(h *Hourly, t int64, from, to int) {
@@ -163,5 +164,51 @@ func BenchmarkHourlyObserve(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		h.Observe(noon+1, "host50.example")
+	}
+}
+
+// A burst that runs over the end of an hour is not learned from its first part:
+// the second part must be as surprising as if it had come alone.
+func TestHourlyHighHourWaits(t *testing.T) {
+	burst := func(h *Hourly, at int64, n int) float64 {
+		for i := range n {
+			h.Observe(at, fmt.Sprint(at, i))
+		}
+		return h.P(1)
+	}
+	const hour = int64(time.Hour)
+	given := func() *Hourly { // a hundred quiet hours
+		h := newHourly(0, 10)
+		h.Advance(100 * hour)
+		for i := range int64(100) {
+			h.Advance((100 + i) * hour)
+		}
+		return &h
+	}
+	alone := given()
+	alone.Advance(200 * hour)
+	want := burst(alone, 200*hour, 300)
+
+	split := given()
+	burst(split, 199*hour, 60)
+	got := burst(split, 200*hour, 300)
+	if got > want*1.02 { // one hour less was trained on
+		t.Errorf("second part of a burst: p = %.3g, alone %.3g", got, want)
+	}
+
+	// Six quiet hours later it is part of what is normal after all.
+	split.Advance(207 * hour)
+	if again := burst(split, 207*hour, 300); again <= got {
+		t.Errorf("p = %.3g after an earlier burst was learned, %.3g before", again, got)
+	}
+
+	// What led to an incident is not learned.
+	spoilt := given()
+	burst(spoilt, 199*hour, 60)
+	burst(spoilt, 200*hour, 300)
+	spoilt.Spoil()
+	spoilt.Advance(207 * hour)
+	if p := burst(spoilt, 207*hour, 300); p > want*1.1 {
+		t.Errorf("p = %.3g after an incident, %.3g before", p, want)
 	}
 }
