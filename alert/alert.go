@@ -27,7 +27,7 @@ const (
 // formats and time-series points are renderings of it.
 //
 // The order of the fields is that of the JSON and part of the schema: which
-// alert (id to severity), how sure (score, confidence), who (device, subject,
+// alert (id to severity), how sure (class to confidence), who (device, subject,
 // peer), what and why (summary to attack), what to do (playbook), and where it
 // belongs (incident to visibility). New fields go to the end of their part.
 type Alert struct {
@@ -38,8 +38,8 @@ type Alert struct {
 	LastSeen   time.Time       `json:"last_seen"`
 	Count      int             `json:"count"` // times that the same thing was seen
 	Kind       detect.Kind     `json:"kind"`
-	Class      detect.Class    `json:"class"`      // share of the alert budget that it drew on
 	Severity   detect.Severity `json:"severity"`   // low, medium, high, critical
+	Class      detect.Class    `json:"class"`      // share of the alert budget that it drew on
 	Score      float64         `json:"score"`      // surprise in bits: -log2 p
 	Confidence float64         `json:"confidence"` // 0 to 1: how well the device's normal is known
 	Device     Device          `json:"device"`
