@@ -3,6 +3,7 @@ package flow
 import (
 	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 	"testing"
 	"unsafe"
 
@@ -51,21 +52,94 @@ func BenchmarkDecode(b *testing.B) {
 	}
 }
 
-func BenchmarkShardPacket(b *testing.B) {
-	for _, flows := range []int{1_000, 50_000} {
-		b.Run(fmt.Sprintf("flows=%d", flows), func(b *testing.B) {
-			packets := conversation(b, flows)
+// traffic is what a capture buffer holds: frames of established TCP flows, one
+// behind the other in memory, of `flows` flows in the given order. The
+// conversation of each flow goes both ways.
+func traffic(tb testing.TB, flows, packets int, random bool) []capture.Packet {
+	tb.Helper()
+	up := tcpFrame(tb, hostAt("10.0.0.2", 1024), hostAt("93.184.216.34", 443), TCPAck, 1, 1, "")
+	down := tcpFrame(tb, hostAt("93.184.216.34", 443), hostAt("10.0.0.2", 1024), TCPAck, 1, 1, "")
+	order := rand.New(rand.NewPCG(1, uint64(flows)))
+	size := len(up.Data)
+	buf := make([]byte, 0, packets*size)
+	out := make([]capture.Packet, packets)
+	for i := range out {
+		f, back := i/2%flows, i&1 == 1
+		if random {
+			f, back = order.IntN(flows), order.IntN(2) == 1
+		}
+		addr, port := uint32(0x0a000000+f/60000+2), uint16(1024+f%60000)
+		from := len(buf)
+		frame, client := up.Data, ethernetHeader+12
+		if back {
+			frame, client = down.Data, ethernetHeader+16
+		}
+		buf = append(buf, frame...)
+		b := buf[from : from+size]
+		binary.BigEndian.PutUint32(b[client:], addr)
+		binary.BigEndian.PutUint16(b[ethernetHeader+ipv4Header+(client-ethernetHeader-12)/2:], port)
+		out[i] = capture.Packet{Data: b, Length: size, Link: capture.LinkEthernet}
+	}
+	return out
+}
+
+// BenchmarkShard is decoding and flow update of packets of known flows, one at
+// a time and in batches.
+func BenchmarkShard(b *testing.B) {
+	for _, flows := range []int{1_000, 50_000, 400_000, 1_000_000} {
+		for _, order := range []string{"ordered", "random"} {
+			packets := traffic(b, flows, max(1<<17, 2*flows), order == "random")
 			s := newTestShard(b, func(c *Config) { c.MaxFlows = 2 * flows })
 			for i := range packets {
 				s.Packet(&packets[i], second, uint64(i+1))
 			}
 			s.Reset()
-			b.ReportAllocs()
-			b.ResetTimer()
-			for i := range b.N {
-				s.Packet(&packets[i%len(packets)], second+int64(i), uint64(i))
-			}
-		})
+			name := fmt.Sprintf("%dk/%s", flows/1000, order)
+			b.Run(name+"/packet", func(b *testing.B) {
+				b.ReportAllocs()
+				for i, n := 0, 0; n < b.N; n++ {
+					s.Packet(&packets[i], second, 1)
+					if i++; i == len(packets) {
+						i = 0
+					}
+				}
+			})
+			b.Run(name+"/batch", func(b *testing.B) {
+				times := make([]int64, 512)
+				b.ReportAllocs()
+				for i, n := 0, 0; n < b.N; n += len(times) {
+					s.Batch(packets[i:i+len(times)], times, 1, nil)
+					if i += len(times); i+len(times) > len(packets) {
+						i = 0
+					}
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkOpenClose is the life of a flow of one packet: opened, reported,
+// expired, reported.
+func BenchmarkOpenClose(b *testing.B) {
+	syn := tcpFrame(b, tcpClient, tcpServer, TCPSyn, 1, 0, "")
+	s := newTestShard(b, func(c *Config) { c.MaxFlows = 1 << 18 })
+	const alive = 100_000 // opened within the time that a half-open flow lives
+	step := int64(s.cfg.HalfOpen) / alive
+	b.ReportAllocs()
+	open := func(i int) {
+		binary.BigEndian.PutUint32(syn.Data[ethernetHeader+12:], uint32(mix(uint64(i)^seedAddr, seedPorts)))
+		s.Packet(syn, second+int64(i)*step, uint64(i+1))
+		if i%512 == 0 {
+			s.Advance(second + int64(i)*step)
+			s.Reset()
+		}
+	}
+	for i := range alive {
+		open(i)
+	}
+	b.ResetTimer()
+	for i := range b.N {
+		open(alive + i)
 	}
 }
 
@@ -96,8 +170,18 @@ func TestPacketDoesNotAllocate(t *testing.T) {
 	if n := testing.AllocsPerRun(1000, step); n != 0 {
 		t.Errorf("%v allocations a packet", n)
 	}
-	if size := unsafe.Sizeof(entry{}); size > 192 {
-		t.Errorf("an entry takes %d bytes: more than three cache lines", size)
+	times := make([]int64, len(packets))
+	batch := func() {
+		s.Batch(packets, times, uint64(i), nil)
+		s.Reset()
+	}
+	batch()
+	if n := testing.AllocsPerRun(100, batch); n != 0 {
+		t.Errorf("%v allocations a batch", n)
+	}
+	var e entry
+	if size, counters, rest := unsafe.Sizeof(e), unsafe.Offsetof(e.packets), unsafe.Offsetof(e.first); size != 192 || counters != 64 || rest != 128 {
+		t.Errorf("an entry takes %d bytes, counters from %d to %d: not three cache lines", size, counters, rest)
 	}
 	if n := testing.AllocsPerRun(1000, func() { ShardOf(&packets[0], 8) }); n != 0 {
 		t.Errorf("ShardOf: %v allocations", n)

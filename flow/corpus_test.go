@@ -83,14 +83,24 @@ func analyse(tb testing.TB, packets []capture.Packet, n, batch int) ([]Event, St
 		events = append(events, s.Events()...)
 		s.Reset()
 	}
-	for i := range packets {
-		now = max(now, packets[i].Time)
-		shards[ShardOf(&packets[i], n)].Packet(&packets[i], now, uint64(i+1))
-		if (i+1)%batch == 0 {
-			for _, s := range shards {
-				s.Advance(now)
-				take(s)
+	for from := 0; from < len(packets); from += batch {
+		part := packets[from:min(from+batch, len(packets))]
+		times := make([]int64, len(part))
+		picks := make([][]uint32, n)
+		for i := range part {
+			now = max(now, part[i].Time)
+			times[i] = now
+			k := ShardOf(&part[i], n)
+			picks[k] = append(picks[k], uint32(i))
+		}
+		for k, s := range shards {
+			if batch == 1 && len(picks[k]) > 0 {
+				s.Packet(&part[0], now, uint64(from+1))
+			} else if batch > 1 {
+				s.Batch(part, times, uint64(from+1), append([]uint32{}, picks[k]...))
 			}
+			s.Advance(now)
+			take(s)
 		}
 	}
 	var total Stats

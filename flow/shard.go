@@ -1,7 +1,6 @@
 package flow
 
 import (
-	"gatehouse/capture"
 	"gatehouse/wire"
 )
 
@@ -22,7 +21,8 @@ type Shard struct {
 
 	now     int64
 	started bool
-	scratch Headers
+	ahead   [lookahead]glance
+	touched uint32 // keeps the compiler from dropping the loads of touch
 	iface   uint16 // of the frame at hand
 	seq     uint64
 
@@ -63,33 +63,6 @@ func NewShard(cfg Config, protocols []wire.Protocol) *Shard {
 		}
 	}
 	return s
-}
-
-// Packet takes in one frame. now is the time of analysis in nanoseconds since
-// the Unix epoch and never decreases; seq is the ordinal of the frame in the
-// whole input, from 1 and increasing. p is not kept.
-func (s *Shard) Packet(p *capture.Packet, now int64, seq uint64) {
-	s.setNow(now)
-	s.seq, s.iface = seq, p.Iface
-	s.stats.Packets++
-	s.stats.Bytes += uint64(max(p.Length, len(p.Data)))
-	h := &s.scratch
-	switch r := h.Decode(p); {
-	case r != Accepted:
-		s.stats.Refused[r]++
-	case h.EtherType == etherARP:
-		s.stats.ARP++
-		s.arp(h)
-	case h.Fragment.is:
-		s.stats.Fragments++
-		s.fragment(h)
-	default:
-		s.stats.InFlows++
-		if h.Depth > 0 {
-			s.stats.Tunnel++
-		}
-		s.packet(h, countsOf(h))
-	}
 }
 
 func (s *Shard) setNow(now int64) {

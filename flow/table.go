@@ -17,41 +17,42 @@ const (
 	numClasses
 )
 
-// entry is the state of one flow: pointer-free, three cache lines, the first
-// of which holds all that a lookup needs. Pairs are indexed by side.
+// entry is the state of one flow: pointer-free, three cache lines. A packet of
+// a known flow reads and writes the first two only: what finds the flow and
+// follows its state, and its counters. Pairs are indexed by side.
 type entry struct {
-	key   key
-	vlan  uint16 // 0 until a tagged packet was seen
-	iface uint16
-	last  int64 // time of the last packet
-	event int64 // time of the last event
+	key      key
+	vlan     uint16 // 0 until a tagged packet was seen
+	flags    [2]uint8
+	last     int64 // time of the last packet
+	class    class
+	client   side
+	fin      uint8 // bit per side
+	isnKnown uint8 // bit per side
+	stopped  uint8 // bit per side: payload was missing before a stream began
+	proto    uint8 // recognised UDP protocol: index into Shard.protocols + 1
+	app      uint8 // index into Shard.apps + 1
+	misses   uint8 // UDP payloads in a row that no parser could read
 
 	packets [2]uint64
 	bytes   [2]uint64
 	payload [2]uint64
-	first   int64
-	id      uint64
+	event   int64  // time of the last event
+	stream  uint32 // streams index + 1; 0 none yet, noStream never again
+	tick    uint32 // wheel slot that holds the entry
 
+	first      int64
+	id         uint64
 	isn        [2]uint32
 	hash       uint32
-	tick       uint32 // wheel slot that holds the entry
-	prev, next ref    // neighbours in that slot
-	stream     uint32 // streams index + 1; 0 none yet, noStream never again
+	prev, next ref // neighbours in the wheel slot
+	iface      uint16
 	mac        [2][6]byte
-	flags      [2]uint8
-
-	class     class
-	client    side
-	initiator Initiator
-	isnKnown  uint8 // bit per side
-	fin       uint8 // bit per side
-	stopped   uint8 // bit per side: payload was missing before a stream began
-	midstream bool
-	proto     uint8 // recognised UDP protocol: index into Shard.protocols + 1
-	app       uint8 // index into Shard.apps + 1
-	misses    uint8 // UDP payloads in a row that no parser could read
-	icmpType  uint8
-	icmpCode  uint8
+	initiator  Initiator
+	midstream  bool
+	icmpType   uint8
+	icmpCode   uint8
+	_          [8]byte // to a whole line, so that every entry begins one
 }
 
 // noStream marks an entry whose payload is not looked at any more.

@@ -13,11 +13,15 @@ import (
 func (s *Shard) packet(h *Headers, n counts) {
 	var k key
 	from := k.set(h)
-	hash := k.hash(s.table.seed)
-	r := s.lookup(&k, hash, h, from)
+	s.inFlow(h, &k, k.hash(s.table.seed), from, n)
+}
+
+// inFlow is packet with the key at hand.
+func (s *Shard) inFlow(h *Headers, k *key, hash uint64, from side, n counts) {
+	r := s.lookup(k, hash, h, from)
 	fresh := r == 0
 	if fresh {
-		r = s.open(&k, hash, h, from)
+		r = s.open(k, hash, h, from)
 	}
 	e := s.table.at(r)
 	s.update(r, e, h, from, n)
