@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"slices"
 	"sync"
 
 	"gatehouse/capture"
@@ -20,13 +19,13 @@ const roundsInFlight = 4
 // by the reader, so that they are the same whatever the number of shards.
 type round struct {
 	batch  capture.Batch
-	times  []int64 // analysis time of each packet
-	shard  []uint8 // which shard it goes to
-	first  uint64  // ordinal of the first packet
-	now    int64   // time of the last packet
-	last   bool    // the input ends here
-	events [][]flow.Event
-	stats  []flow.Stats // of each shard after this round
+	times  []int64        // analysis time of each packet
+	picks  [][]uint32     // packets of each shard; nil where there is one
+	first  uint64         // ordinal of the first packet
+	now    int64          // time of the last packet
+	last   bool           // the input ends here
+	events [][]flow.Event // of each shard, in order
+	stats  []flow.Stats   // of each shard after this round
 	done   sync.WaitGroup
 	at     Progress // how far the reader is; Flow is left empty
 }
@@ -43,7 +42,11 @@ func Flows(ctx context.Context, src capture.Source, cfg Config, visit func([]flo
 		sorted: make(chan *round, roundsInFlight),
 	}
 	for range roundsInFlight {
-		f.free <- &round{events: make([][]flow.Event, cfg.Workers), stats: make([]flow.Stats, cfg.Workers)}
+		f.free <- &round{
+			picks:  make([][]uint32, cfg.Workers),
+			events: make([][]flow.Event, cfg.Workers),
+			stats:  make([]flow.Stats, cfg.Workers),
+		}
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -105,11 +108,8 @@ func (f *flows) read(ctx context.Context, src capture.Source, inputs []chan *rou
 		r.times = f.clock.Stamp(r.times[:0], packets)
 		r.now, r.first = f.clock.Now(), seq
 		seq += uint64(len(packets))
-		r.shard = r.shard[:0]
-		if f.cfg.Workers > 1 {
-			for i := range packets {
-				r.shard = append(r.shard, uint8(flow.ShardOf(&packets[i], f.cfg.Workers)))
-			}
+		if n := f.cfg.Workers; n > 1 {
+			r.deal(n)
 		}
 		r.at = Progress{Now: r.now, Repaired: f.clock.Repaired, ClockSteps: f.clock.Steps}
 		r.at.Read, r.at.Total = src.Progress()
@@ -129,6 +129,18 @@ func (f *flows) read(ctx context.Context, src capture.Source, inputs []chan *rou
 	}
 }
 
+// deal tells the shards their packets.
+func (r *round) deal(n int) {
+	for i := range r.picks {
+		// Not nil, even if empty: that would mean all packets.
+		r.picks[i] = append(r.picks[i][:0], uint32(0))[:0]
+	}
+	for i := range r.batch.Packets {
+		k := flow.ShardOf(&r.batch.Packets[i], n)
+		r.picks[k] = append(r.picks[k], uint32(i))
+	}
+}
+
 // shard owns one flow table.
 func (f *flows) shard(i int, in <-chan *round) {
 	cfg := f.cfg.Flow
@@ -137,17 +149,14 @@ func (f *flows) shard(i int, in <-chan *round) {
 	cfg.MaxStreams = max(1, cfg.MaxStreams/n)
 	cfg.MaxStreamBytes = max(1<<16, cfg.MaxStreamBytes/n)
 	shard := flow.NewShard(cfg, wire.Table())
+	var order []place
 	for r := range in {
-		for p := range r.batch.Packets {
-			if n == 1 || int(r.shard[p]) == i {
-				shard.Packet(&r.batch.Packets[p], r.times[p], r.first+uint64(p))
-			}
-		}
+		shard.Batch(r.batch.Packets, r.times, r.first, r.picks[i])
 		shard.Advance(r.now)
 		if r.last {
 			shard.Close(r.now)
 		}
-		r.events[i] = append(r.events[i][:0], shard.Events()...)
+		r.events[i], order = arrange(r.events[i][:0], shard.Events(), order)
 		r.stats[i] = shard.Stats()
 		shard.Reset()
 		r.done.Done()
@@ -159,16 +168,20 @@ func (f *flows) merge(visit func([]flow.Event, Progress) error) error {
 	var all []flow.Event
 	for r := range f.sorted {
 		r.done.Wait()
-		all = all[:0]
 		p := r.at
-		for i := range r.events {
-			all = append(all, r.events[i]...)
-			clear(r.events[i])
+		for i := range r.stats {
 			p.Flow.Add(&r.stats[i])
 		}
-		slices.SortFunc(all, func(a, b flow.Event) int { return flow.Compare(&a, &b) })
-		err := visit(all, p)
-		clear(all)
+		events := r.events[0]
+		if len(r.events) > 1 {
+			all = merge(all[:0], r.events)
+			events = all
+		}
+		err := visit(events, p)
+		clear(all) // drops the messages, as the next line does
+		for i := range r.events {
+			clear(r.events[i])
+		}
 		if err != nil {
 			return err
 		}

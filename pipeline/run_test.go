@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 
 // home is a capture of twelve simulated days with every attack in the last
 // third, and the configuration to judge it by.
-func home(t *testing.T) (string, pipeline.Config) {
+func home(t testing.TB) (string, pipeline.Config) {
 	t.Helper()
 	shared.Do(func() {
 		cfg := sim.DefaultConfig()
@@ -67,7 +67,7 @@ func home(t *testing.T) (string, pipeline.Config) {
 	return filepath.Join(shared.dir, sim.CaptureFile), run
 }
 
-func open(t *testing.T, names ...string) capture.Source {
+func open(t testing.TB, names ...string) capture.Source {
 	t.Helper()
 	src, err := capture.Open(names)
 	if err != nil {
