@@ -108,6 +108,10 @@ fuzz: ## run every fuzz target, one after the other, each for FUZZTIME=30s
 bench: ## run every benchmark, each for BENCHTIME=1s
 	go test -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem $(PKG)
 
+.PHONY: eval
+eval: ## measure detection on all captures and 20 simulated months, into docs/evaluation.md (2 minutes)
+	go test ./internal/eval -count=1 -timeout 30m -v -full
+
 .PHONY: cover
 cover: ## measure what the tests reach; dist/cover.html shows it line by line
 	@mkdir -p dist

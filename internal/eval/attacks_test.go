@@ -53,8 +53,13 @@ func recorded(tb testing.TB, file, attacker, target string, skip time.Duration) 
 
 // implant is a program that calls a server for three hours, every two minutes.
 func implant(name string, server string) func(testing.TB, *week, *rand.Rand, station, int64) (a, b []testkit.Frame) {
+	return patient(name, server, rhythm{lasts: 3 * time.Hour, every: 2 * time.Minute, jitter: .1})
+}
+
+// patient is an implant with a rhythm of its own.
+func patient(name string, server string, r rhythm) func(testing.TB, *week, *rand.Rand, station, int64) (a, b []testkit.Frame) {
 	return func(tb testing.TB, _ *week, rnd *rand.Rand, d station, start int64) (a, b []testkit.Frame) {
-		return newCraft(tb, rnd, d).beacon(start, 3*time.Hour, 2*time.Minute, name, netip.MustParseAddrPort(server)), nil
+		return newCraft(tb, rnd, d).beacon(start, r, name, netip.MustParseAddrPort(server)), nil
 	}
 }
 
@@ -92,40 +97,44 @@ func attacks(tb testing.TB) []attack {
 			play: handshakes(h, downgrade), begin: begin, floor: [6]int{100, 100, 100, 100, 100, 100},
 		},
 		{
-			name: "CryptoWall's server, by address", source: "cryptowall4_c2", want: []detect.Kind{detect.NewDestination, detect.NewService},
+			name: "CryptoWall's server, a plain name", source: "cryptowall4_c2", want: []detect.Kind{detect.NewDestination, detect.NewService},
 			play: recorded(tb, "cryptowall4_c2.pcapng", "192.168.122.145", "", 0),
 		},
 		{
 			name: "implant: address, port 4444", source: "made", want: []detect.Kind{detect.NewDestination, detect.NewService},
-			play: implant("", "198.51.100.77:4444"),
+			play: implant("", "198.51.100.77:4444"), floor: [6]int{0, 100, 100, 100, 100, 100},
 		},
 		{
 			name: "implant: address, port 443", source: "made", want: []detect.Kind{detect.NewDestination, detect.NewService},
-			play: implant("", "198.51.100.77:443"),
+			play: implant("", "198.51.100.77:443"), floor: [6]int{0, 100, 100, 100, 100, 100},
 		},
 		{
 			name: "implant: generated name, port 443", source: "made", want: []detect.Kind{detect.NewDestination, detect.NewService},
-			play: implant("xkqzvbnwtrpl.top", "198.51.100.77:443"),
+			play: implant("xkqzvbnwtrpl.top", "198.51.100.77:443"), floor: [6]int{0, 100, 100, 100, 100, 100},
 		},
 		{
 			name: "implant: plausible name, port 443", source: "made", want: []detect.Kind{detect.NewDestination, detect.NewService},
-			play: implant("cdn.sensor-update.com", "198.51.100.77:443"),
+			play: implant("cdn.sensor-update.com", "198.51.100.77:443"), floor: [6]int{0, 100, 100, 100, 100, 100},
+		},
+		{
+			name: "patient implant: plausible name, every half hour ± 50 %", source: "made", want: []detect.Kind{detect.NewDestination, detect.NewService},
+			play: patient("cdn.sensor-update.com", "198.51.100.77:443", rhythm{lasts: 12 * time.Hour, every: 30 * time.Minute, jitter: .5}), floor: [6]int{0, 0, 0, 0, 25, 25},
 		},
 		{
 			name: "Hajime infecting the internet", source: "test7-malicious, from 505 s", want: []detect.Kind{detect.NewDestination, detect.NewService},
-			play: recorded(tb, "test7-malicious.pcap", "192.168.2.16", "", 505*time.Second),
+			play: recorded(tb, "test7-malicious.pcap", "192.168.2.16", "", 505*time.Second), floor: [6]int{0, 100, 100, 100, 100, 100},
 		},
 		{
 			name: "port scan of an internet host", source: "synscan", want: []detect.Kind{detect.NewDestination, detect.NewService},
-			play: recorded(tb, "synscan.pcapng", "172.16.0.8", "", 0),
+			play: recorded(tb, "synscan.pcapng", "172.16.0.8", "", 0), floor: [6]int{0, 100, 100, 100, 100, 100},
 		},
 		{
 			name: "SSH password guessing at a neighbour", source: "sshguess", want: []detect.Kind{detect.NewDestination, detect.NewService},
-			play: recorded(tb, "sshguess.pcap", "192.168.56.1", "192.168.56.103", 0),
+			play: recorded(tb, "sshguess.pcap", "192.168.56.1", "192.168.56.103", 0), floor: [6]int{0, 0, 0, 0, 0, 50},
 		},
 		{
 			name: "Modbus commands to a neighbour", source: "modbus_test_data_part1", want: []detect.Kind{detect.NewDestination, detect.NewService},
-			play: recorded(tb, "modbus_test_data_part1.pcap", "10.0.0.57", "10.0.0.3", 0),
+			play: recorded(tb, "modbus_test_data_part1.pcap", "10.0.0.57", "10.0.0.3", 0), floor: [6]int{0, 0, 0, 0, 0, 50},
 		},
 	}
 }
@@ -142,6 +151,7 @@ type trial struct {
 // TestSplicedAttacks puts each attack into the week of each device, at each age
 // from one to six days.
 func TestSplicedAttacks(t *testing.T) {
+	slow(t)
 	w := loadWeek(t)
 	hours := 1
 	if *full {

@@ -15,6 +15,7 @@ type benignRow struct {
 	name       string
 	deviceDays int
 	alerts     [3]int // at each of budgets
+	most       [3]int // that there may be; docs/evaluation.md explains each of them
 }
 
 // iotDevices are those of the real week.
@@ -43,21 +44,18 @@ func TestBenignWeek(t *testing.T) {
 		}
 		rows = append(rows, alone)
 	}
-	for _, r := range rows {
-		if r.alerts != [3]int{} {
-			t.Errorf("%s: %v alerts at quiet, balanced and sensitive; want none", r.name, r.alerts)
-		}
-	}
-	publish(t, "benign-week", benignTable(rows))
+	publish(t, "benign-week", benignTable(t, rows))
 }
 
 // TestBenignSetup replays the setup phases of real devices: each take alone,
 // all takes of a model as they were recorded, and, hardest, one take a day, as
 // if somebody took a device into service anew every morning.
 func TestBenignSetup(t *testing.T) {
-	takes := benignRow{name: "iot-setup, each take alone"}
-	recorded := benignRow{name: "iot-setup, all takes of a model as recorded"}
-	daily := benignRow{name: "iot-setup, one take of a model a day"}
+	slow(t)
+	// Three takes of one model show a certificate that had truly expired.
+	takes := benignRow{name: "iot-setup, each take alone", most: [3]int{3, 3, 3}}
+	recorded := benignRow{name: "iot-setup, all takes of a model as recorded", most: [3]int{1, 1, 2}}
+	daily := benignRow{name: "iot-setup, one take of a model a day", most: [3]int{1, 2, 10}}
 	pool := roots(t)
 	for _, model := range listing(t, testkit.Corpus(t, "iot-setup")) {
 		files := listing(t, model)
@@ -77,11 +75,11 @@ func TestBenignSetup(t *testing.T) {
 			count(t, &daily, i, name+" daily", b.budget, replay(t, play(everyDay(loaded)...), b.budget, pool).Changes.Alerts)
 		}
 	}
-	t.Logf("takes %v, recorded %v, daily %v", takes, recorded, daily)
-	publish(t, "benign-setup", benignTable([]benignRow{takes, recorded, daily}))
+	publish(t, "benign-setup", benignTable(t, []benignRow{takes, recorded, daily}))
 }
 
-// everyDay moves takes to the same time of successive days.
+// everyDay moves takes to successive days, each an hour later than the one
+// before, so that every take begins an active day.
 func everyDay(takes [][]testkit.Frame) [][]testkit.Frame {
 	out := make([][]testkit.Frame, len(takes))
 	for i, take := range takes {

@@ -29,18 +29,24 @@ func newCraft(tb testing.TB, rnd *rand.Rand, d station) *craft {
 // farAway is the time that a packet takes to a server and back.
 const farAway = int64(60 * time.Millisecond)
 
+// rhythm is how long and how often an implant calls, and the share of the time
+// between two calls by which it is early or late.
+type rhythm struct {
+	lasts, every time.Duration
+	jitter       float64
+}
+
 // beacon calls a server for a while. With a name, it looks the name up first,
 // as long as the answer is not remembered, which it is for an hour.
-func (c *craft) beacon(start int64, lasts, every time.Duration, name string, server netip.AddrPort) []testkit.Frame {
+func (c *craft) beacon(start int64, r rhythm, name string, server netip.AddrPort) []testkit.Frame {
 	var resolved int64
-	for t := start; t < start+int64(lasts); {
+	for t := start; t < start+int64(r.lasts); {
 		if name != "" && t-resolved > int64(time.Hour) {
 			c.lookup(t, name, server.Addr())
 			resolved = t
 		}
 		c.exchange(t+farAway, server, 90+c.rnd.IntN(120), 20+c.rnd.IntN(60))
-		jitter := 0.9 + 0.2*c.rnd.Float64()
-		t += int64(float64(every) * jitter)
+		t += int64(float64(r.every) * (1 + r.jitter*(2*c.rnd.Float64()-1)))
 	}
 	return c.frames
 }
