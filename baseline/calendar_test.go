@@ -60,6 +60,7 @@ func TestCalendar(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			c := NewModel(noon).Calendar
 			for _, s := range tt.steps {
+				c.Hours |= 1<<activeHours - 1 // each of these days was a busy one
 				if got := c.Advance(noon + s.at); got != s.new || c.Day != s.day {
 					t.Errorf("%s after noon: new day %v, day %d; want %v, %d", time.Duration(s.at), got, c.Day, s.new, s.day)
 				}
@@ -75,6 +76,7 @@ func TestCalendar(t *testing.T) {
 // First, so it must not be what an unset clock said.
 func TestCalendarFirst(t *testing.T) {
 	c := NewModel(60 * int64(time.Second)).Calendar // 1970-01-01 00:01
+	c.Hours = 1<<activeHours - 1
 	c.Advance(noon)
 	if c.First != noon || c.Day != 1 {
 		t.Errorf("first seen in 1970: first %d, day %d; want %d, 1", c.First, c.Day, noon)
@@ -89,6 +91,30 @@ func TestCalendarFirst(t *testing.T) {
 	c.Advance(noon + 25*hour)
 	if c.First != noon || c.Latest != noon+25*hour {
 		t.Errorf("first seen in 2106: first %d, latest %d; want %d, %d", c.First, c.Latest, noon, noon+25*hour)
+	}
+}
+
+// A day with activity in fewer than three different hours does not count, and
+// the next one begins with the next activity.
+func TestCalendarThinDays(t *testing.T) {
+	c := NewModel(noon).Calendar
+	for _, s := range []struct {
+		at  int64
+		new bool
+		day uint16
+	}{
+		{hour / 2, false, 0},
+		{24 * hour, false, 0}, // one hour in 24: not a day
+		{25 * hour, false, 0},
+		{25*hour + hour/2, false, 0},
+		{26 * hour, false, 0},
+		{48 * hour, true, 1}, // three: a day
+		{50 * hour, false, 1},
+		{90 * hour, false, 1}, // two
+	} {
+		if got := c.Advance(noon + s.at); got != s.new || c.Day != s.day {
+			t.Errorf("%s after noon: new day %v, day %d; want %v, %d", time.Duration(s.at), got, c.Day, s.new, s.day)
+		}
 	}
 }
 

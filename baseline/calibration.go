@@ -45,16 +45,14 @@ func (c *Calibration) EndDay() {
 // Correct returns max(p, empirical p). The empirical p is the share of earlier
 // days with a p at least as small, and of that share the lower end of its
 // one-sided 90 % confidence interval (Clopper and Pearson 1934): a model that
-// is wrong about this device on one day in ten must fall silent, and a single
-// attack in the past must not hide the next one. For one day in n the lower end
-// is 1-.9^(1/n), .0035 after a month, so that the second half holds from 8 days
-// on for novelties and from 27 on for TLS at the default budget.
+// is wrong about this device on one day in ten must fall silent. A single day
+// corrects nothing: it may have been an attack, which must not hide the next.
 func (c *Calibration) Correct(p float64) float64 {
 	k := 0.0
 	for _, days := range c.Bins[calibrationBin(-math.Log10(max(p, 1e-300))):] {
 		k += days
 	}
-	if k == 0 || c.Days < k {
+	if k < 2 || c.Days < k {
 		return p
 	}
 	return max(p, mathext.InvRegIncBeta(k, c.Days-k+1, calibrationSure))

@@ -9,7 +9,6 @@ import (
 // Thresholds of the default budget: .4 and .12 of one alert in 30 days.
 const (
 	noveltyThreshold = .4 / 30
-	tlsThreshold     = .12 / 30
 )
 
 // after returns a calibration over days whose smallest p-values are given by p.
@@ -58,20 +57,15 @@ func TestCalibrationOfAWrongModel(t *testing.T) {
 }
 
 func TestCalibrationAfterOneAttack(t *testing.T) {
-	for _, tt := range []struct {
-		from      int
-		threshold float64
-	}{{8, noveltyThreshold}, {27, tlsThreshold}} {
-		for days := tt.from; days <= 400; days++ {
-			c := after(days, func(day int) float64 {
-				if day == days/2 {
-					return 1e-9
-				}
-				return .3
-			})
-			if got := c.Correct(1e-9); got > tt.threshold {
-				t.Fatalf("one attack in %d days hides the next: %v exceeds %v", days, got, tt.threshold)
+	for days := 2; days <= 400; days++ {
+		c := after(days, func(day int) float64 {
+			if day == days/2 {
+				return 1e-9
 			}
+			return .3
+		})
+		if got := c.Correct(1e-9); got != 1e-9 {
+			t.Fatalf("one attack in %d days: the next is corrected to %v", days, got)
 		}
 	}
 }
@@ -112,10 +106,14 @@ func TestCalibrationStartsWithTheDevice(t *testing.T) {
 	m := NewModel(0)
 	m.Calendar.Day = 40
 	c := m.Calibrator("tls")
-	c.Note(1e-5)
-	c.EndDay()
-	if want := 1 - math.Pow(.9, 1.0/41); !near(c.Correct(1e-5), want, 1e-6) {
-		t.Errorf("seen on 1 of 41 days: corrected to %v, want %v", c.Correct(1e-5), want)
+	for range 2 {
+		c.Note(1e-5)
+		c.EndDay()
+	}
+	// The lower end of 2 in 42 is the q with P(X >= 2 | 42, q) = .1; for
+	// q = .01268: P(0) = .5850, P(1) = .3156, together .9006.
+	if got := c.Correct(1e-5); !near(got, .01268, .01) {
+		t.Errorf("seen on 2 of 42 days: corrected to %v, want .01268", got)
 	}
 	if m.Calibrator("tls") != c {
 		t.Error("the class has another calibration now")

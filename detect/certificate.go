@@ -56,7 +56,9 @@ type certificates struct {
 type verdictKey struct {
 	chain [sha256.Size]byte
 	name  string
-	hour  int64 // packet time: verdicts change with it
+	day   int64 // packet time: an intermediate may expire too
+	// Whether the leaf is not yet or no longer valid, to the second.
+	before, after bool
 }
 
 type pendingCert struct {
@@ -183,7 +185,9 @@ func (c *certificates) certificate(in *Input, m *wire.Certificate, report func(F
 		p = 1
 	case seen.Valid > 0:
 		p = 0.1 * baseline.DowngradeP(model.Calendar.Days())
-	case faults&faultsNow != 0:
+	case faults&faultsNow != 0 && faults&wire.FaultSelfSigned == 0:
+		// Who vouches for nobody but himself vouches for no dates either:
+		// peer-to-peer programs make such certificates up.
 		p = outOfDateP
 	}
 	if seen.Valid == 0 {
@@ -217,7 +221,7 @@ func (c *certificates) decidable(m *wire.Certificate) wire.CertFaults {
 
 func (c *certificates) verify(in *Input, m *wire.Certificate, name string) wire.Verdict {
 	at := time.Unix(0, in.Now()).UTC()
-	key := verdictKey{digest(m.Raw), name, in.Now() / int64(time.Hour)}
+	key := verdictKey{digest(m.Raw), name, in.Now() / int64(24*time.Hour), at.Before(m.NotBefore), at.After(m.NotAfter)}
 	if v, ok := c.verdicts[key]; ok {
 		return v
 	}
@@ -280,13 +284,18 @@ func (c *certificates) finding(in *Input, m *wire.Certificate, end baseline.Endp
 		Subject: fmt.Sprintf("%s:%d %s", end.Name, end.Port, faults.Status()), Peer: peerOf(in),
 		Time: in.Now(), First: r.First, P: p, Confidence: 1,
 		Summary: fmt.Sprintf("%s connected to %s, whose certificate %s.%s", in.Client.Name, certifiedPeer(in, m), words[0], more),
-		Why: []Why{
+		Why: differences(
 			why("certificate", strings.Join(words, "; "), expected, p),
 			why("issuer", shorten(m.Issuer, 80), issuer, 1),
-			why("subject", shorten(m.Subject, 80), end.Name, 1),
-		},
+			why("subject", shorten(m.Subject, 80), "CN="+end.Name, 1),
+		),
 		Attack: []string{"T1557"}, Flow: *r,
 	}
+}
+
+// differences leaves out reasons that were as expected.
+func differences(reasons ...Why) []Why {
+	return slices.DeleteFunc(reasons, func(w Why) bool { return w.Observed == w.Expected })
 }
 
 // certifiedPeer is the server for a sentence. One known by its address alone

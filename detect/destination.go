@@ -34,9 +34,9 @@ func newUseMarks() *baseline.MarkTable { return baseline.NewMarkTable(.15, .15) 
 
 func newOfferMarks() *baseline.MarkTable { return baseline.NewMarkTable(.15, .1) }
 
-// lanOnly is the least p-value of a first contact on the local network by an
+// noteOnly is the least p-value of a first contact that is everyday life by an
 // ordinary service: an observation at any budget below 1.5 alerts a month.
-const lanOnly = .02
+const noteOnly = .02
 
 // destinations is model A: whom a device talks to, and by which service.
 type destinations struct {
@@ -96,7 +96,12 @@ func (d *destinations) Observe(in *Input, report func(Finding)) {
 		return
 	} else if ok {
 		v.repeat = true
-	} else if d.isAlias(in, dest, named) || named && d.otherService(m, dest) {
+	} else if d.isAlias(in, dest, named) {
+		m.Destinations.AddAlias(dest, m.Calendar.Day)
+		return
+	} else if v.party = named && knownParty(m, dest); v.party && knownService(m, dest.Service) {
+		// Another way to reach a known party, by a service that is a habit:
+		// from TCP to QUIC, say.
 		m.Destinations.AddAlias(dest, m.Calendar.Day)
 		return
 	}
@@ -110,6 +115,7 @@ type verdict struct {
 	label    string // of its entity, for people
 	named    bool
 	repeat   bool
+	party    bool // the entity is known, by another service
 	dossier  *baseline.Dossier
 	fresh    int     // new keys of the service today, this one included
 	service  float64 // p of the service being new, marks included; 1 if it is not
@@ -256,12 +262,9 @@ func networkOf(in *Input) baseline.Entity {
 	return baseline.EntityOf(Network(in.Event.Record.Server.Addr))
 }
 
-// otherService reports whether the device deals with a destination already, by
-// another service that it has in common with others: from TCP to QUIC, say.
-func (d *destinations) otherService(m *baseline.Model, dest baseline.Destination) bool {
-	if s, ok := m.Services.Get(dest.Service); !ok || s.Flagged {
-		return false
-	}
+// knownParty reports whether the device deals with a destination already, by
+// whatever service.
+func knownParty(m *baseline.Model, dest baseline.Destination) bool {
 	for k, s := range m.Destinations.All {
 		if k.Entity == dest.Entity && k.Scope == dest.Scope && !s.Flagged && s.First != m.Calendar.Day {
 			return true
@@ -281,10 +284,16 @@ func (d *destinations) judge(v *verdict, report func(Finding)) {
 		}
 		p = min(p, v.service)
 	}
-	if v.dest.Scope == baseline.LAN && v.svcMarks&markRemote == 0 {
-		// On the local network a first contact alone is everyday life: the
+	if v.party {
+		// Only the service is news, and neither its rhythm nor its port
+		// makes the party a stranger.
+		kind, p = NewService, v.service
+	}
+	if (v.party || v.dest.Scope == baseline.LAN) && v.svcMarks&markRemote == 0 {
+		// On the local network, and with a party that the device deals with
+		// anyway, a first contact by another service is everyday life: the
 		// laptop prints. It takes a service that intruders move by.
-		p = max(p, lanOnly)
+		p = max(p, noteOnly)
 	}
 	r := &in.Event.Record
 	f := Finding{

@@ -69,7 +69,7 @@ func (o *offers) Observe(in *Input, report func(Finding)) {
 	if scope == baseline.InboundLAN {
 		// The device at the other end is the one that did something new, and
 		// it is judged for that; that somebody answered is a note.
-		p = max(p, lanOnly)
+		p = max(p, noteOnly)
 	}
 	o.report(in, svc, p, marks, known, report)
 }

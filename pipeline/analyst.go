@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"log/slog"
 	"time"
 
 	"gatehouse/alert"
@@ -26,6 +27,7 @@ type analyst struct {
 	book      *alert.Book
 	onAlert   func(*alert.Alert)
 
+	log          *slog.Logger
 	deviceConfig device.Config
 
 	visibility float64
@@ -48,6 +50,7 @@ func newAnalyst(cfg Config, onAlert func(*alert.Alert)) *analyst {
 		visibility: 1,
 		changed:    make(map[string]bool),
 	}
+	a.log = cfg.Log
 	a.deviceConfig = cfg.Device
 	a.deviceConfig.Removed = a.forget
 	a.devices = device.New(a.deviceConfig)
@@ -57,6 +60,7 @@ func newAnalyst(cfg Config, onAlert func(*alert.Alert)) *analyst {
 func (a *analyst) forget(d *device.Device) {
 	delete(a.models, d.ID)
 	delete(a.changed, d.ID)
+	a.names.Forget(d.ID)
 	a.removed = append(a.removed, d.ID)
 }
 
@@ -165,10 +169,12 @@ func (a *analyst) found(f detect.Finding) {
 	c := m.Calibrator(string(f.Class))
 	p := f.P
 	f.P = c.Correct(p)
-	raised := a.book.Add(&f, a.visibility)
-	if raised == nil && !f.Repeat && !a.busy(f.Device, f.Time) {
+	// What opens an incident counts as a day on which the model was surprised;
+	// what belongs to one that is open already does not count again.
+	if !f.Repeat && !a.busy(f.Device, f.Time) {
 		c.Note(p)
 	}
+	raised := a.book.Add(&f, a.visibility)
 	if raised != nil && a.onAlert != nil {
 		a.onAlert(raised)
 	}

@@ -118,9 +118,14 @@ func (a *analyst) restore(ctx context.Context, st State) error {
 		if a.devices.Get(row.Device) == nil {
 			continue
 		}
-		if a.models[row.Device], err = baseline.Restore(row.Model); err != nil {
-			return fmt.Errorf("%s: %w", row.Device, err)
+		m, err := baseline.Restore(row.Model)
+		if err != nil {
+			// One device that starts to learn again is better than a sensor
+			// that does not start.
+			a.log.Warn("baseline is damaged, the device is learned anew", "device", row.Device, "err", err)
+			continue
 		}
+		a.models[row.Device] = m
 	}
 	alerts, err := st.Alerts(ctx, store.Filter{})
 	if err != nil {
