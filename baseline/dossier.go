@@ -26,13 +26,20 @@ const (
 	// RhythmAfter is the number of connections from which their rhythm and
 	// number are judged.
 	RhythmAfter = 8
+	// oneAttempt is the gap up to which connections are one: a client that gets
+	// no answer tries again every second or so, as regular as any beacon.
+	oneAttempt = time.Minute
 )
 
 // Connect notes a connection at t (ns since the Unix epoch) and reports
 // whether the rhythm should be judged now: at 8, 16, 32... connections, so
 // that a thousand connections are ten looks and not a thousand.
+// Those less than oneAttempt after the one before count as one with it.
 func (d *Dossier) Connect(t int64) bool {
 	if d.Connections > 0 {
+		if gap := t - d.Last; gap >= 0 && gap < int64(oneAttempt) {
+			return false
+		}
 		if len(d.Gaps) == maxGaps {
 			copy(d.Gaps, d.Gaps[1:])
 			d.Gaps = d.Gaps[:maxGaps-1]

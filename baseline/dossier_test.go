@@ -128,3 +128,24 @@ func TestClearTextP(t *testing.T) {
 		t.Errorf("a device that does nothing else: %v, want 1", got)
 	}
 }
+
+// A client whose connections fail tries again every second: that is one attempt,
+// not a beacon of eight.
+func TestDossierRetriesAreOneAttempt(t *testing.T) {
+	var d Dossier
+	for i := range int64(20) {
+		if d.Connect(noon + i*int64(time.Second)) {
+			t.Fatalf("retry %d is judged as a rhythm", i)
+		}
+	}
+	if d.Connections != 1 || len(d.Gaps) != 0 {
+		t.Errorf("%d connections with %d gaps, want one attempt", d.Connections, len(d.Gaps))
+	}
+	// A beacon every ten seconds is still one, once a minute.
+	for i := range int64(60) {
+		d.Connect(noon + int64(time.Hour) + i*int64(10*time.Second))
+	}
+	if d.Connections != 11 {
+		t.Errorf("%d connections, want the first and ten minutes' worth", d.Connections)
+	}
+}
