@@ -102,6 +102,9 @@ type fragment struct {
 func (h *Headers) Decode(p *capture.Packet) Reason {
 	*h = Headers{}
 	l := link{}
+	if p.TPID != 0 { // the outermost tag, taken off by the network interface
+		l.vlan = p.VLAN & vlanIDMask
+	}
 	s, r := l.read(p.Link, span{p.Data, max(p.Length, len(p.Data))})
 	if r != Accepted {
 		return r

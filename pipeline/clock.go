@@ -47,6 +47,15 @@ func (c *Clock) Stamp(dst []int64, packets []capture.Packet) []int64 {
 	return dst
 }
 
+// Idle moves the clock on to a time before which nothing was left to read from
+// a live source. It is believed like a packet that claims that time, so that a
+// system clock that was set does not end every flow; it is not counted as one.
+func (c *Clock) Idle(now int64) {
+	repaired := c.Repaired
+	c.stamp([]capture.Packet{{Time: now}})
+	c.Repaired = repaired
+}
+
 func (c *Clock) stamp(ps []capture.Packet) int64 {
 	if !c.started {
 		c.started = true

@@ -41,12 +41,14 @@ func Flows(ctx context.Context, src capture.Source, cfg Config, visit func([]flo
 		free:   make(chan *round, roundsInFlight),
 		sorted: make(chan *round, roundsInFlight),
 	}
-	for range roundsInFlight {
-		f.free <- &round{
+	rounds := make([]*round, roundsInFlight)
+	for i := range rounds {
+		rounds[i] = &round{
 			picks:  make([][]uint32, cfg.Workers),
 			events: make([][]flow.Event, cfg.Workers),
 			stats:  make([]flow.Stats, cfg.Workers),
 		}
+		f.free <- rounds[i]
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -70,6 +72,9 @@ func Flows(ctx context.Context, src capture.Source, cfg Config, visit func([]flo
 	for range f.sorted { // lets a reader that waits for room see the end
 	}
 	workers.Wait()
+	for _, r := range rounds {
+		r.batch.Release() // a live source gets its memory back
+	}
 	if err == nil {
 		err = readErr
 	}
@@ -106,6 +111,9 @@ func (f *flows) read(ctx context.Context, src capture.Source, inputs []chan *rou
 		r.last = err != nil
 		packets := r.batch.Packets
 		r.times = f.clock.Stamp(r.times[:0], packets)
+		if len(packets) == 0 && r.batch.Now != 0 {
+			f.clock.Idle(r.batch.Now)
+		}
 		r.now, r.first = f.clock.Now(), seq
 		seq += uint64(len(packets))
 		if n := f.cfg.Workers; n > 1 {

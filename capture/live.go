@@ -1,0 +1,142 @@
+package capture
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Reasons why a live source cannot be opened, to be matched with errors.Is.
+var (
+	ErrNoInterface = errors.New("no such network interface")
+	ErrPermission  = errors.New("not allowed to capture: CAP_NET_RAW is needed (setcap cap_net_raw+ep gatehouse, or run as root)")
+	ErrNotLinux    = errors.New("live capture works on Linux only")
+)
+
+// Bounds of a live configuration.
+const (
+	maxInterfaceNameLive = 15      // bytes, IFNAMSIZ - 1
+	maxWorkers           = 64      // rings an interface
+	minRing              = 1 << 20 // bytes: four blocks, one for each batch under way
+	maxRing              = 1 << 30
+	minSnap              = 64 // bytes: Ethernet, two VLAN tags and IPv6
+	maxExclude           = 64 // endpoints; each takes up to 40 of the 4,096 instructions of a filter
+)
+
+// LiveConfig says what is captured from which interfaces.
+type LiveConfig struct {
+	// Interfaces names them, each once. Their order is that of their indexes
+	// in Packet.Iface, as far as they exist when the source is opened.
+	Interfaces []string
+	// Workers is how many rings each interface has, 1 to 64. The kernel
+	// spreads frames over them by a hash of addresses and ports, the same for
+	// both directions. IPv4 fragments are reassembled first if there are
+	// several, so that they stay with their flow; IPv6 fragments are spread by
+	// address alone.
+	Workers int
+	// RingBytes is the memory of each ring, 1 MiB to 1 GiB, rounded down to
+	// whole blocks of 256 KiB. What arrives while it is full is dropped and
+	// counted.
+	RingBytes int
+	// SnapLen is how many bytes of a frame are kept, at least 64, 0 for all.
+	SnapLen int
+	// Promiscuous asks for frames that are not addressed to this machine. It
+	// ends with the source.
+	Promiscuous bool
+	// HardwareTime asks for time stamps of the network hardware. They are by
+	// the clock of that hardware: something like phc2sys must keep it. Where
+	// an interface does not offer them the kernel's stamps are used, as they
+	// are without this; LiveStats.HardwareTime tells which.
+	HardwareTime bool
+	// Filter says which frames are captured.
+	Filter Filter
+	// Exclude lists endpoints of this machine's own traffic, such as sinks,
+	// that are not captured; port 0 stands for all ports. At most 64.
+	Exclude []netip.AddrPort
+	// AwaitInterfaces lets the source open while an interface does not exist,
+	// and capture from it when it comes.
+	AwaitInterfaces bool
+}
+
+// DefaultLiveConfig captures whole frames from the named interfaces,
+// promiscuously, into one ring of 8 MiB for each: at 500,000 small packets a
+// second that is room for about 100 ms without reading.
+func DefaultLiveConfig(interfaces ...string) LiveConfig {
+	return LiveConfig{
+		Interfaces:  interfaces,
+		Workers:     1,
+		RingBytes:   8 << 20,
+		Promiscuous: true,
+	}
+}
+
+// Validate reports the first thing in c that cannot work.
+func (c *LiveConfig) Validate() error {
+	if len(c.Interfaces) == 0 {
+		return errors.New("live capture: no interface named")
+	}
+	for i, name := range c.Interfaces {
+		switch {
+		case name == "" || len(name) > maxInterfaceNameLive || strings.ContainsAny(name, "/ \t\n\x00"):
+			return fmt.Errorf("live capture: %q cannot be the name of an interface", name)
+		case slices.Contains(c.Interfaces[:i], name):
+			return fmt.Errorf("live capture: interface %s is named twice", name)
+		}
+	}
+	switch {
+	case c.Workers < 1 || c.Workers > maxWorkers:
+		return fmt.Errorf("live capture: %d workers, must be 1 to %d", c.Workers, maxWorkers)
+	case c.RingBytes < minRing || c.RingBytes > maxRing:
+		return fmt.Errorf("live capture: ring of %d bytes, must be %d to %d", c.RingBytes, minRing, maxRing)
+	case c.SnapLen != 0 && c.SnapLen < minSnap:
+		return fmt.Errorf("live capture: snap length of %d bytes, must be at least %d, or 0 for whole frames", c.SnapLen, minSnap)
+	case c.SnapLen > wholeFrame:
+		return fmt.Errorf("live capture: snap length of %d bytes, must be at most %d", c.SnapLen, wholeFrame)
+	}
+	return validateExclude(c.Exclude)
+}
+
+func validateExclude(endpoints []netip.AddrPort) error {
+	if len(endpoints) > maxExclude {
+		return fmt.Errorf("live capture: %d excluded endpoints, at most %d", len(endpoints), maxExclude)
+	}
+	for _, e := range endpoints {
+		if !e.Addr().IsValid() {
+			return errors.New("live capture: an excluded endpoint has no address")
+		}
+	}
+	return nil
+}
+
+// LiveStats accounts for the frames of one interface since the source was
+// opened. Every frame that passed the filter is in Seen, and
+//
+//	Seen = Delivered + RingFull + Malformed + Unread + what waits in the rings
+//
+// where at most the frames of the last 120 ms wait when the reader keeps up.
+type LiveStats struct {
+	Interface    string
+	Present      bool  // the interface exists, is up and is captured from
+	HardwareTime bool  // packets carry time stamps of the hardware
+	Err          error // why it is not captured from, nil if it is or is merely down
+
+	Seen      uint64 // frames that passed the filter
+	Delivered uint64 // frames handed out by Read
+	Bytes     uint64 // length on the wire of those
+	RingFull  uint64 // frames dropped by the kernel because no block of the ring was free
+	Freezes   uint64 // times that a ring became full
+	Malformed uint64 // frames lost in blocks that made no sense
+	Unread    uint64 // frames left in a ring when it was closed
+
+	// Outages counts the times that the interface went down or away, Outage is
+	// how long that was in all. Frames of that time are not seen by anyone.
+	Outages uint64
+	Outage  time.Duration
+}
+
+// Lost is the number of frames that passed the filter and were not, and will
+// not be, delivered.
+func (s *LiveStats) Lost() uint64 { return s.RingFull + s.Malformed + s.Unread }
