@@ -4,7 +4,7 @@ import "gatehouse/capture"
 
 // lookahead is how many packets Batch decodes before it takes in the first of
 // them. A processor core keeps 10 to 20 cache misses in flight; 32 packets
-// saturate that, and what is kept of them (12 KiB) leaves room in a 32 KiB
+// saturate that, and what is kept of them (8 KiB) leaves room in a 32 KiB
 // first-level cache.
 const lookahead = 32
 

@@ -92,6 +92,14 @@ func (r *Record) Duration() time.Duration { return time.Duration(r.Last - r.Firs
 // belongs to the event. Messages come with Update and Frame events, and with
 // End where the end of a connection completed one.
 //
+// A flow starts and ends once, in this order. There is one exception: while
+// seven eighths of the flow table are taken, a flow of which nothing has come
+// yet - no answer, or a TCP handshake that was not completed or was refused -
+// is announced only as far as a fixed number of events a second allows. Its
+// Start then comes with the packet that changes this, or not at all, and then
+// no End either: see Stats.Unannounced and Stats.Flood. So a flood cannot drown
+// who reads events. A table that is less full announces every flow.
+//
 // The Time of a timeout is the moment at which it was due (last packet plus
 // timeout), however much later it was noticed. Compare gives the order.
 type Event struct {

@@ -1,6 +1,8 @@
 package flow
 
 import (
+	"math"
+
 	"gatehouse/wire"
 )
 
@@ -13,9 +15,12 @@ type Shard struct {
 	udpRow    portTable
 	tcpRow    portTable
 
-	table   *table
-	memory  *memory
-	frags   reassembler
+	table  *table
+	memory *memory
+	frags  reassembler
+
+	newcomers, speakers allowance // of futile flows under pressure
+
 	streams streamPool
 	expire  func(ref) // s.timeout, bound once
 
@@ -29,6 +34,7 @@ type Shard struct {
 	events   []Event
 	messages []wire.Message // found in the frame at hand
 	stats    Stats
+	flood    flood
 	apps     []string // names of protocols seen; entry.app is an index + 1
 	parsed   []uint64 // messages, by index into apps
 }
@@ -67,10 +73,12 @@ func NewShard(cfg Config, protocols []wire.Protocol) *Shard {
 
 func (s *Shard) setNow(now int64) {
 	if !s.started {
-		s.started, s.now = true, now
+		s.started, s.now = true, min(now, math.MaxInt64-1)
 		s.table.wheel.tick = now >> wheelShift
 	}
-	s.now = max(s.now, now)
+	// Below the latest deadline there can be, so that the flow of the packet at
+	// hand is never due itself.
+	s.now = min(max(s.now, now), math.MaxInt64-1)
 }
 
 // Advance ends all flows whose timeout is due at or before now. The events of
@@ -109,6 +117,7 @@ func (s *Shard) Stats() Stats {
 	st.FragmentConflicts = s.frags.conflicts
 	st.DatagramsDropped = s.frags.dropped
 	st.StreamsDropped = s.streams.dropped
+	st.Flood = s.flood.summary()
 	st.Messages = make(map[string]uint64, len(s.apps))
 	for i, name := range s.apps {
 		st.Messages[name] = s.parsed[i]

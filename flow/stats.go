@@ -28,6 +28,11 @@ type Stats struct {
 	Active  uint64 // in the table now
 	Evicted uint64 // ended for lack of room
 
+	// What a table under pressure did not tell of one by one; see Event.
+	Unannounced         uint64 // flows that ended without any event
+	MessagesUnannounced uint64 // messages in flows of which nothing else came
+	Flood               Flood
+
 	Messages        map[string]uint64 // parsed, by wire.Message.Protocol
 	ParseErrors     uint64            // payloads and streams that turned out not to be what they seemed
 	ParserPanics    uint64            // recovered; expected to stay 0
@@ -63,6 +68,9 @@ func (s *Stats) Add(o *Stats) {
 	s.Flows += o.Flows
 	s.Active += o.Active
 	s.Evicted += o.Evicted
+	s.Unannounced += o.Unannounced
+	s.MessagesUnannounced += o.MessagesUnannounced
+	s.Flood.add(&o.Flood)
 	if s.Messages == nil {
 		s.Messages = make(map[string]uint64, len(o.Messages))
 	}
@@ -100,6 +108,8 @@ func (s Stats) String() string {
 		{"reassembled", s.Reassembled},
 		{"datagrams dropped", s.DatagramsDropped},
 		{"flows evicted", s.Evicted},
+		{"flows unannounced", s.Unannounced},
+		{"messages unannounced", s.MessagesUnannounced},
 		{"parse errors", s.ParseErrors},
 		{"parser panics", s.ParserPanics},
 		{"stream gaps", s.StreamGaps},

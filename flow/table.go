@@ -37,7 +37,7 @@ type entry struct {
 	packets [2]uint64
 	bytes   [2]uint64
 	payload [2]uint64
-	event   int64  // time of the last event
+	event   int64  // time of the last event, or unannounced
 	stream  uint32 // streams index + 1; 0 none yet, noStream never again
 	tick    uint32 // wheel slot that holds the entry
 
@@ -77,6 +77,7 @@ type slot struct {
 type table struct {
 	seed     uint64
 	capacity int
+	pressure int // flows from which the table counts as crowded
 	timeout  [numClasses]int64
 
 	slots  []slot
@@ -91,6 +92,7 @@ type table struct {
 
 func newTable(capacity int, seed uint64, timeout [numClasses]int64) *table {
 	t := &table{seed: seed, capacity: capacity, timeout: timeout, random: seed | 1}
+	t.pressure = capacity - capacity*(8-pressureShare)/8
 	t.slots = make([]slot, minSlots)
 	return t
 }
@@ -225,7 +227,7 @@ func (t *table) remove(r ref) {
 func (t *table) full() bool { return t.count >= t.capacity }
 
 // victim chooses a flow to give up when the table is full: of a few random
-// entries, one that never got an answer (a scan, a flood) rather than a
+// entries, one of which nothing came (a scan, a flood) rather than a
 // conversation, and then the one that has been silent longest. All entries
 // are in use then, so any index is one.
 func (t *table) victim() ref {
@@ -247,18 +249,35 @@ func lessValuable(a, b *entry) bool {
 	return a.last < b.last
 }
 
-// value ranks flows: unanswered single packets, other one-way flows, closed
-// ones, conversations.
+// value ranks flows: single packets, others of which nothing came, closed ones,
+// conversations.
 func (e *entry) value() int {
-	switch answered := e.packets[0] > 0 && e.packets[1] > 0; {
-	case !answered && e.packets[0]+e.packets[1] == 1:
+	switch {
+	case e.futile() && e.packets[0]+e.packets[1] == 1:
 		return 0
-	case !answered:
+	case e.futile():
 		return 1
 	case e.class == classClosed:
 		return 2
 	default:
 		return 3
+	}
+}
+
+func (e *entry) answered() bool { return e.packets[0] > 0 && e.packets[1] > 0 }
+
+// futile reports whether nothing has come of a flow: no answer, or only a TCP
+// handshake that was not completed or was refused.
+func (e *entry) futile() bool {
+	switch {
+	case !e.answered():
+		return true
+	case e.key.proto != protoTCP:
+		return false
+	case e.class == classOpening:
+		return true
+	default: // refused: SYN, RST, and perhaps each again
+		return e.class == classClosed && e.packets[0]+e.packets[1] <= 4 && e.payload[0]+e.payload[1] == 0
 	}
 }
 

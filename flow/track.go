@@ -19,20 +19,31 @@ func (s *Shard) packet(h *Headers, n counts) {
 // inFlow is packet with the key at hand.
 func (s *Shard) inFlow(h *Headers, k *key, hash uint64, from side, n counts) {
 	r := s.lookup(k, hash, h, from)
-	fresh := r == 0
-	if fresh {
+	if r == 0 {
 		r = s.open(k, hash, h, from)
 	}
 	e := s.table.at(r)
 	s.update(r, e, h, from, n)
-	if fresh {
-		s.emit(Start, e)
+	if e.event == unannounced && !s.quiet(e) {
+		s.announce(e)
 	}
 	if h.PayloadLen > 0 && !h.Fragment.is && h.Flags&TCPRst == 0 { // what a RST carries is not stream data
 		s.parse(r, e, h, from)
 	}
 	if e.class == classClosed {
 		s.finishIfIdle(e)
+	}
+	if e.event == unannounced {
+		if len(s.messages) == 0 {
+			return
+		}
+		if s.quiet(e) {
+			s.stats.MessagesUnannounced += uint64(len(s.messages))
+			clear(s.messages)
+			s.messages = s.messages[:0]
+			return
+		}
+		s.announce(e)
 	}
 	if len(s.messages) > 0 || s.now-e.event >= int64(s.cfg.UpdateEvery) {
 		s.emit(Update, e)
@@ -90,7 +101,7 @@ func (s *Shard) open(k *key, hash uint64, h *Headers, from side) ref {
 	}
 	r := t.insert(k, hash, h.VLAN)
 	e := t.at(r)
-	e.iface, e.first, e.last = s.iface, s.now, s.now
+	e.iface, e.first, e.last, e.event = s.iface, s.now, s.now, unannounced
 	e.id = max(1, mix(k.hash(0)^seedShard, s.seq^seedAddr))
 	e.class = firstClass(h)
 	e.midstream = h.Proto == protoTCP && h.Flags&TCPSyn == 0
@@ -185,9 +196,17 @@ func (s *Shard) end(r ref, reason EndReason, at int64, seq uint64) {
 	s.messages = nil
 	s.finish(e)
 	s.remember(e)
-	s.events = append(s.events, Event{
-		Kind: End, Reason: reason, Time: at, Seq: seq, Record: s.record(e), Messages: s.messages,
-	})
+	if e.event == unannounced {
+		s.stats.Unannounced++
+		s.stats.MessagesUnannounced += uint64(len(s.messages))
+	} else {
+		s.events = append(s.events, Event{
+			Kind: End, Reason: reason, Time: at, Seq: seq, Record: s.record(e), Messages: s.messages,
+		})
+	}
+	if e.futile() && (e.event == unannounced || reason == EndEvicted) {
+		s.giveUp(e)
+	}
 	s.messages = found
 	s.table.remove(r)
 }

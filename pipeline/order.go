@@ -8,7 +8,7 @@ import (
 )
 
 // place stands for an event while events are sorted: moving it moves 24 bytes
-// instead of the event's 300, and time and ordinal settle most comparisons
+// instead of the event's 240, and time and ordinal settle most comparisons
 // without a look at the event.
 type place struct {
 	time  int64

@@ -4,9 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 	"time"
 
@@ -115,9 +118,38 @@ func writeNotes(b *strings.Builder, sum *pipeline.Summary, s style) {
 	}
 	note(f.StreamGaps, "connections with bytes that were lost or not captured: their contents are known only in part")
 	note(f.Evicted, "flows ended early for want of room")
+	if f.Flood.Flows > 0 {
+		fmt.Fprintln(b, s.bad(floodLine(&f.Flood)))
+	}
 	note(f.ParserPanics, "parser failures survived: please report this capture")
 	note(sum.Repaired, "packets with an implausible time, which was replaced by that of their neighbours")
 	note(sum.ClockSteps, "times the recording clock was set back")
+}
+
+// floodLine says who floods whom. One name stands for a list if it has most of
+// the flows.
+func floodLine(f *flow.Flood) string {
+	most := func(list []flow.Flooder) *flow.Flooder {
+		if len(list) > 0 && list[0].Flows > f.Flows/2 {
+			return &list[0]
+		}
+		return nil
+	}
+	what, from, to := "unanswered", "many addresses", "many targets"
+	if x := most(f.Sources); x != nil {
+		from = x.Addr.String()
+	}
+	if x := most(f.Senders); x != nil && x.MAC != [6]byte{} {
+		from += " (" + net.HardwareAddr(x.MAC[:]).String() + ")"
+	}
+	if x := most(f.Targets); x != nil {
+		to = netip.AddrPortFrom(x.Addr, x.Port).String()
+		if x.Proto == syscall.IPPROTO_TCP {
+			what = "half-open"
+		}
+	}
+	return fmt.Sprintf("flood: %s %s flows from %s to %s, %s to %s", grouped(f.Flows), what, from, to,
+		time.Unix(0, f.First).UTC().Format("2006-01-02 15:04:05"), time.Unix(0, f.Last).UTC().Format("15:04:05 UTC"))
 }
 
 func writeDevices(b *strings.Builder, devices []*device.Device) {
