@@ -49,13 +49,13 @@ func TestBenignWeek(t *testing.T) {
 
 // TestBenignSetup replays the setup phases of real devices: each take alone,
 // all takes of a model as they were recorded, and, hardest, one take a day, as
-// if somebody took a device into service anew every morning.
+// if somebody took a device into service anew three times every morning.
 func TestBenignSetup(t *testing.T) {
 	slow(t)
 	// Three takes of one model show a certificate that had truly expired.
 	takes := benignRow{name: "iot-setup, each take alone", most: [3]int{3, 3, 3}}
-	recorded := benignRow{name: "iot-setup, all takes of a model as recorded", most: [3]int{1, 1, 2}}
-	daily := benignRow{name: "iot-setup, one take of a model a day", most: [3]int{1, 2, 10}}
+	recorded := benignRow{name: "iot-setup, all takes of a model as recorded", most: [3]int{1, 1, 1}}
+	daily := benignRow{name: "iot-setup, one take of a model a day, thrice", most: [3]int{1, 2, 12}}
 	pool := roots(t)
 	for _, model := range listing(t, testkit.Corpus(t, "iot-setup")) {
 		files := listing(t, model)
@@ -78,12 +78,17 @@ func TestBenignSetup(t *testing.T) {
 	publish(t, "benign-setup", benignTable(t, []benignRow{takes, recorded, daily}))
 }
 
-// everyDay moves takes to successive days, each an hour later than the one
-// before, so that every take begins an active day.
+// everyDay moves takes to successive days and plays each three times on its
+// day, some hours apart: a day of less activity does not count as one. The
+// hours differ, so that the copies make no rhythm.
 func everyDay(takes [][]testkit.Frame) [][]testkit.Frame {
-	out := make([][]testkit.Frame, len(takes))
+	var out [][]testkit.Frame
 	for i, take := range takes {
-		out[i] = shift(take, time.Duration(takes[0][0].Time-take[0].Time)+time.Duration(i)*25*time.Hour)
+		to := time.Duration(takes[0][0].Time-take[0].Time) + time.Duration(i)*25*time.Hour
+		for n := range 3 {
+			later := time.Duration(n) * (150*time.Minute + time.Duration(37*i%60)*time.Minute)
+			out = append(out, shift(take, to+later))
+		}
 	}
 	return out
 }
