@@ -83,6 +83,7 @@ func (b *Book) Counts() Counts { return b.counts }
 // is the Book's own and changes with the next call.
 func (b *Book) Add(f *detect.Finding, visibility float64) *Alert {
 	b.counts.Findings++
+	makePlain(f)
 	key := subjectKey{f.Device.ID, f.Subject, f.Kind}
 	// Written so that a p-value that is not a number does not alert.
 	surprising := f.P <= b.cfg.Budget.Threshold(f.Class)

@@ -34,8 +34,9 @@ type analyst struct {
 	now        int64
 	nextTick   int64
 	in         detect.Input
-	changed    map[string]bool // devices whose model changed since the last checkpoint
-	removed    []string        // devices that were forgotten since then
+	born       map[string]uint16 // active day of each device when this run first met it
+	changed    map[string]bool   // devices whose model changed since the last checkpoint
+	removed    []string          // devices that were forgotten since then
 	events     uint64
 }
 
@@ -48,6 +49,7 @@ func newAnalyst(cfg Config, onAlert func(*alert.Alert)) *analyst {
 		book:       alert.NewBook(cfg.Alert),
 		onAlert:    onAlert,
 		visibility: 1,
+		born:       make(map[string]uint16),
 		changed:    make(map[string]bool),
 	}
 	a.log = cfg.Log
@@ -60,6 +62,7 @@ func newAnalyst(cfg Config, onAlert func(*alert.Alert)) *analyst {
 func (a *analyst) forget(d *device.Device) {
 	delete(a.models, d.ID)
 	delete(a.changed, d.ID)
+	delete(a.born, d.ID)
 	a.names.Forget(d.ID)
 	a.removed = append(a.removed, d.ID)
 }
@@ -133,6 +136,9 @@ func (a *analyst) model(d *device.Device, ev *flow.Event) *baseline.Model {
 		m = baseline.NewModel(at)
 		a.models[d.ID] = m
 	}
+	if _, seen := a.born[d.ID]; !seen {
+		a.born[d.ID] = m.Calendar.Day
+	}
 	a.changed[d.ID] = true
 	if m.Calendar.Advance(at) {
 		for _, c := range m.Calibration {
@@ -140,6 +146,17 @@ func (a *analyst) model(d *device.Device, ev *flow.Event) *baseline.Model {
 		}
 	}
 	return m
+}
+
+// days is how many active days this run has seen of all devices together.
+func (a *analyst) days() int {
+	sum := 0
+	for id, born := range a.born {
+		if m := a.models[id]; m != nil {
+			sum += int(m.Calendar.Day-born) + 1
+		}
+	}
+	return sum
 }
 
 func (a *analyst) scope(ev *flow.Event, server *device.Device) baseline.Scope {

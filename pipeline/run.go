@@ -30,6 +30,8 @@ type Summary struct {
 	Events      uint64 // flow events judged
 	Bytes       int64  // of input
 	Counts      alert.Counts
+	Budget      alert.Budget
+	DeviceDays  int              // active days of this run, of all devices, begun ones included
 	Devices     []*device.Device // without gateways, first seen first
 	Gateways    []*device.Device
 	Changes     alert.Changes // alerts, incidents and observations of this run, if it had no state
@@ -95,7 +97,7 @@ func (r *runner) finish() {
 	a := r.analyst
 	a.tick(a.now + int64(time.Hour)) // nothing more will come that could be waited for
 	r.sum.Events = a.events
-	r.sum.Counts = a.book.Counts()
+	r.sum.Counts, r.sum.Budget, r.sum.DeviceDays = a.book.Counts(), r.cfg.Alert.Budget, a.days()
 	r.sum.Devices, r.sum.Gateways = a.devices.Devices(), a.devices.Gateways()
 }
 

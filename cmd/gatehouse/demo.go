@@ -45,6 +45,10 @@ func (a *app) runDemo(ctx context.Context, cfg sim.Config, keep string) (err err
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	}
+	state := filepath.Join(dir, "state")
+	if _, err := os.Stat(state); err == nil {
+		return usageError{fmt.Errorf("--keep %s: there is a state in it already, and the demo begins with none; choose another folder", keep)}
+	}
 	home, err := sim.New(cfg)
 	if err != nil {
 		return usageError{err}
@@ -55,7 +59,7 @@ func (a *app) runDemo(ctx context.Context, cfg sim.Config, keep string) (err err
 	if err != nil {
 		return err
 	}
-	f := analysis{budget: "balanced", roots: []string{filepath.Join(dir, sim.RootsFile)}, state: filepath.Join(dir, "state")}
+	f := analysis{budget: "balanced", roots: []string{filepath.Join(dir, sim.RootsFile)}, state: state}
 	out, err := a.analyse(ctx, []string{filepath.Join(dir, sim.CaptureFile)}, &f)
 	if err != nil {
 		return err

@@ -73,10 +73,11 @@ func (a *app) printReplay(o *outcome, asJSON bool) error {
 	s := styleFor(a.stdout)
 	fmt.Fprintln(&b, summaryLine(o.summary))
 	writeNotes(&b, o.summary, s)
+	fmt.Fprintln(&b, s.dim(budgetLine(o.summary)))
 	fmt.Fprintln(&b)
 	writeDevices(&b, o.summary.Devices)
 	for _, g := range o.summary.Gateways {
-		fmt.Fprintln(&b, s.dim(fmt.Sprintf("gateway: %s %s", g.Name, addresses(g))))
+		fmt.Fprintln(&b, s.dim("gateway: "+strings.TrimPrefix(g.Name+" "+addresses(g), g.MAC.String()+" ")))
 	}
 	fmt.Fprintln(&b)
 	writeIncidents(&b, o.incidents, o.alerts, s)
@@ -104,6 +105,14 @@ func summaryLine(sum *pipeline.Summary) string {
 	return strings.Join(parts, " · ")
 }
 
+// budgetLine sets the alerts that were raised beside the false ones that the
+// owner has allowed.
+func budgetLine(sum *pipeline.Summary) string {
+	allowed := float64(sum.Budget) * float64(sum.DeviceDays) / 30
+	return fmt.Sprintf("budget %g per device-month: %.1f false alerts allowed in these %s device-days; %d alerts raised in all",
+		float64(sum.Budget), allowed, grouped(uint64(sum.DeviceDays)), sum.Counts.Alerts)
+}
+
 // writeNotes tells what a reader should know about the input before trusting
 // what was found in it.
 func writeNotes(b *strings.Builder, sum *pipeline.Summary, s style) {
@@ -114,7 +123,7 @@ func writeNotes(b *strings.Builder, sum *pipeline.Summary, s style) {
 		}
 	}
 	for r, n := range f.Refused {
-		note(n, "packets not followed: "+flow.Reason(r).String())
+		note(n, "packets not followed: "+strings.ReplaceAll(flow.Reason(r).String(), "_", " "))
 	}
 	note(f.StreamGaps, "connections with bytes that were lost or not captured: their contents are known only in part")
 	note(f.Evicted, "flows ended early for want of room")
