@@ -1,6 +1,9 @@
 package baseline
 
-import "cmp"
+import (
+	"cmp"
+	"math"
+)
 
 // Endpoint identifies a TLS server as one client sees it. Levels are compared
 // within it only: a device that speaks TLS 1.3 to one server and 1.0 to
@@ -66,4 +69,11 @@ const clearTextFactor = 0.1
 // follows old links, a camera does not.
 func ClearTextP(before, days int) float64 {
 	return min(1, clearTextFactor*(0.5+float64(before))/float64(downgradePrior+days))
+}
+
+// Bump adds one to a counter that stays at its maximum.
+func Bump(n *uint16) {
+	if *n < math.MaxUint16 {
+		*n++
+	}
 }

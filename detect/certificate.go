@@ -174,7 +174,7 @@ func (c *certificates) certificate(in *Input, m *wire.Certificate, report func(F
 		return // no fault that is certain, and not valid either
 	}
 	if faults == 0 {
-		seen.Valid += uint16(min(1, int(^uint16(0)-seen.Valid)))
+		baseline.Bump(&seen.Valid)
 		seen.Issuer = m.Issuer
 		model.Chains.Put(end, seen)
 		return
@@ -191,7 +191,7 @@ func (c *certificates) certificate(in *Input, m *wire.Certificate, report func(F
 		p = outOfDateP
 	}
 	if seen.Valid == 0 {
-		seen.Invalid += uint16(min(1, int(^uint16(0)-seen.Invalid)))
+		baseline.Bump(&seen.Invalid)
 		model.Chains.Put(end, seen)
 		if seen.Invalid > 1 && faults&faultsNow == 0 {
 			return // it was never any different

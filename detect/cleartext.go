@@ -101,7 +101,7 @@ func (c *clearTexts) encrypted(in *Input) {
 	if s.Encrypted == 0 {
 		s.First = m.Calendar.Day
 	}
-	s.Encrypted += uint16(min(1, int(^uint16(0)-s.Encrypted)))
+	baseline.Bump(&s.Encrypted)
 	s.Last = m.Calendar.Day
 	m.Clarity.Put(name, s)
 }
@@ -121,7 +121,7 @@ func (c *clearTexts) suspicious(in *Input, request string) *clearRequest {
 		return &clearRequest{name: name, request: request, encrypted: s.Encrypted}
 	}
 	if in.Learn {
-		s.Clear += uint16(min(1, int(^uint16(0)-s.Clear)))
+		baseline.Bump(&s.Clear)
 		s.Last = m.Calendar.Day
 		m.Clarity.Put(name, s)
 	}
@@ -152,7 +152,7 @@ func (c *clearTexts) response(in *Input, m *wire.HTTPResponse, report func(Findi
 func (c *clearTexts) report(in *Input, w *clearRequest, answer string, report func(Finding)) {
 	m, r := in.ClientModel, &in.Event.Record
 	p := baseline.ClearTextP(int(m.ClearEvents), m.Calendar.Days())
-	m.ClearEvents += uint16(min(1, int(^uint16(0)-m.ClearEvents)))
+	baseline.Bump(&m.ClearEvents)
 	report(Finding{
 		Kind: ProtocolDowngrade, Class: TLS, Severity: High, Device: in.Client,
 		Subject: "clear text " + w.name, Peer: peerOf(in),

@@ -70,7 +70,7 @@ func (d *downgrades) handshake(in *Input, hello *wire.ServerHello, report func(F
 	if seen.Cipher == uint8(wire.ClassUnknown) || weaker(uint8(class), seen.Cipher) {
 		seen.Cipher, seen.Suite = uint8(class), hello.Cipher
 	}
-	seen.Count += uint16(min(1, int(^uint16(0)-seen.Count)))
+	baseline.Bump(&seen.Count)
 	seen.Last = day
 	m.Handshakes.Put(key, seen)
 }
