@@ -104,6 +104,10 @@ fuzz: ## run every fuzz target, one after the other, each for FUZZTIME=30s
 		done; \
 	done
 
+.PHONY: soak
+soak: ## run the long tests in full: a flood of 10 million flows
+	GATEHOUSE_SOAK=1 go test -count=1 -v -run 'Flood|Memory' ./flow/
+
 .PHONY: bench
 bench: ## run every benchmark, each for BENCHTIME=1s
 	go test -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem $(PKG)

@@ -187,3 +187,27 @@ func TestPacketDoesNotAllocate(t *testing.T) {
 		t.Errorf("ShardOf: %v allocations", n)
 	}
 }
+
+// BenchmarkFlood is a SYN from a random address to a table that is full: one
+// flow is evicted for it, and both are mostly not told of.
+func BenchmarkFlood(b *testing.B) {
+	for _, capacity := range []int{1 << 16, 1 << 20} {
+		b.Run(fmt.Sprintf("%dk", capacity>>10), func(b *testing.B) {
+			s := newTestShard(b, func(c *Config) { c.MaxFlows = capacity })
+			a := newAttacker(b, tcpServer)
+			send := func(n int) {
+				p, times := a.batch(min(n, len(a.times)), second+int64(a.n)*10_000)
+				s.Batch(p, times, a.n, nil)
+				s.Reset()
+			}
+			for range 2 * capacity / len(a.times) {
+				send(len(a.times))
+			}
+			b.ReportAllocs()
+			b.ResetTimer()
+			for n := 0; n < b.N; n += len(a.times) {
+				send(len(a.times))
+			}
+		})
+	}
+}

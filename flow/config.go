@@ -9,7 +9,7 @@ import (
 // Config bounds a Shard. Each shard has its own table: divide what belongs to
 // the whole program by the number of shards.
 type Config struct {
-	MaxFlows int // entries of the flow table; 16 to 2^30
+	MaxFlows int // entries of the flow table; 16 to 2^26; each takes about 210 bytes
 
 	// Seed perturbs the table's hash. Give a live sensor a random one, so
 	// that nobody can choose flows that collide; it changes nothing but speed
@@ -63,7 +63,7 @@ func (c *Config) Validate() error {
 		name         string
 		v, low, high int
 	}{
-		{"MaxFlows", c.MaxFlows, 16, 1 << 30},
+		{"MaxFlows", c.MaxFlows, 16, 1 << 26},
 		{"MaxStreams", c.MaxStreams, 1, 1 << 24},
 		{"MaxStreamBytes", c.MaxStreamBytes, 1 << 10, 1 << 30},
 		{"MaxDatagrams", c.MaxDatagrams, 1, 1 << 16},

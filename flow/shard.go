@@ -27,7 +27,6 @@ type Shard struct {
 	now     int64
 	started bool
 	ahead   [lookahead]glance
-	touched uint32 // keeps the compiler from dropping the loads of touch
 	iface   uint16 // of the frame at hand
 	seq     uint64
 
