@@ -85,7 +85,7 @@ func (*spikes) judge(in *Input, h *baseline.Hourly, n int, what, name string, re
 		Peer: Peer{IP: r.Server.Addr.String(), Port: r.Server.Port, Proto: protoName(r.Proto)},
 		Time: in.Now(), First: in.Now(), P: p, Confidence: confidence(in.ClientModel),
 		Summary: fmt.Sprintf("%s looked up %d %s within an hour (for example %s); it was seldom more than %.0f before.",
-			in.Client.Name, n, what, shorten(name, 60), h.Tail.Threshold()),
+			in.Client.Name, n, what, shorten(name, 40), h.Tail.Threshold()),
 		Why:    []Why{why(what, fmt.Sprintf("%d within an hour", n), normal, p/spikeLooks)},
 		Attack: []string{"T1568.002"}, Flow: *r,
 		Flag: h.Spoil, Episode: true,

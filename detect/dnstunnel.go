@@ -57,6 +57,7 @@ type tunnelHour struct {
 }
 
 type tunnelDomain struct {
+	first int64 // ns: first query
 	names map[baseline.Entity]struct{} // as hashes
 	bytes int                          // of the labels below the registered domain
 	types [4]int                       // queries by kind: A/AAAA, TXT, CNAME/MX/NULL, other
@@ -111,7 +112,7 @@ func (t *tunnels) query(in *Input, q *wire.DNSQuestion, report func(Finding)) {
 		if len(h.domains) >= maxTunnelDomains {
 			h.forgetSmallest("")
 		}
-		d = &tunnelDomain{names: make(map[baseline.Entity]struct{})}
+		d = &tunnelDomain{first: in.Now(), names: make(map[baseline.Entity]struct{})}
 		h.domains[domain] = d
 	}
 	d.types[queryKind(q.Type)]++
@@ -164,10 +165,11 @@ func (t *tunnels) judge(in *Input, h *tunnelHour, d *tunnelDomain, domain, name 
 			queries += o.types[0] + o.types[1] + o.types[2] + o.types[3]
 		}
 	}
+	first := d.first
 	p, wide := DomainTunnelP(len(d.names), d.bytes), DeviceTunnelP(names, bytes)
 	subject, below, perName, perByte := "several domains", fmt.Sprintf("%d domains", domains), deviceNames, deviceBytes
 	if wide < p && domains > 1 {
-		p = wide
+		p, first = wide, h.start
 	} else {
 		subject, below, perName, perByte = domain, shorten(domain, 80), domainNames, domainBytes
 		names, bytes = len(d.names), d.bytes
@@ -187,9 +189,9 @@ func (t *tunnels) judge(in *Input, h *tunnelHour, d *tunnelDomain, domain, name 
 	report(Finding{
 		Kind: DNSTunnel, Class: DNS, Severity: High, Device: in.Client, Subject: subject,
 		Peer: Peer{IP: r.Server.Addr.String(), Name: below, Port: r.Server.Port, Proto: protoName(r.Proto)},
-		Time: in.Now(), First: h.start, P: p, Confidence: 1,
+		Time: in.Now(), First: first, P: p, Confidence: 1,
 		Summary: fmt.Sprintf("%s seems to send data out hidden in DNS lookups: %d different long names below %s within an hour (for example %s).",
-			in.Client.Name, names, below, shorten(name, 60)),
+			in.Client.Name, names, below, shorten(name, 40)),
 		Why: reasons, Attack: []string{"T1071.004", "T1572"}, Flow: *r,
 	})
 }
