@@ -57,7 +57,7 @@ type tunnelHour struct {
 }
 
 type tunnelDomain struct {
-	first int64 // ns: first query
+	first int64                        // ns: first query
 	names map[baseline.Entity]struct{} // as hashes
 	bytes int                          // of the labels below the registered domain
 	types [4]int                       // queries by kind: A/AAAA, TXT, CNAME/MX/NULL, other
