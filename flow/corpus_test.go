@@ -73,6 +73,7 @@ func readAll(tb testing.TB, file string) []capture.Packet {
 func analyse(tb testing.TB, packets []capture.Packet, n, batch int) ([]Event, Stats) {
 	tb.Helper()
 	cfg := DefaultConfig()
+	cfg.MaxFlows = min(cfg.MaxFlows, 16+2*len(packets)) // no pressure, and quickly made
 	shards := make([]*Shard, n)
 	for i := range shards {
 		shards[i] = NewShard(cfg, wire.Table())

@@ -105,10 +105,23 @@ func FuzzShard(f *testing.F) {
 		if a, b := fingerprint(one), fingerprint(three); !slices.Equal(a, b) {
 			t.Fatalf("1 shard: %d events, 3 shards: %d\n%q\n%q", len(a), len(b), a, b)
 		}
-		s := NewShard(DefaultConfig(), wire.Table())
+		cfg := DefaultConfig()
+		cfg.MaxFlows = 16 // under pressure and evicting, as it comes
+		s := NewShard(cfg, wire.Table())
 		for i := range packets {
 			s.Packet(&packets[i], packets[i].Time, uint64(i+1))
 		}
 		checkStatsBeforeClose(t, s)
+		s.Close(now)
+		checkEventsUnsorted(t, s)
+		ends := uint64(0)
+		for _, e := range s.Events() {
+			if e.Kind == End {
+				ends++
+			}
+		}
+		if st := s.Stats(); ends+st.Unannounced != st.Flows || st.Unannounced+st.Evicted < st.Flood.Flows {
+			t.Fatalf("%d flows told of, %+v", ends, st)
+		}
 	})
 }

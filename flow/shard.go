@@ -2,6 +2,7 @@ package flow
 
 import (
 	"math"
+	"slices"
 
 	"gatehouse/wire"
 )
@@ -92,12 +93,21 @@ func (s *Shard) Advance(now int64) {
 func (s *Shard) Close(now int64) {
 	s.Advance(now)
 	s.seq = SeqClose
+	s.events = slices.Grow(s.events, s.table.count)
 	s.table.each(func(r ref) { s.end(r, EndInput, s.now, SeqClose) })
 }
 
 // Events returns what happened since the last Reset, in no particular order;
 // see Compare. The slice is valid until Reset.
 func (s *Shard) Events() []Event { return s.events }
+
+// Take returns what Events does and gives it away: the shard goes on in the
+// memory of spare, whose content is lost.
+func (s *Shard) Take(spare []Event) []Event {
+	taken := s.events
+	s.events = spare[:0]
+	return taken
+}
 
 // Reset forgets the events and keeps their memory.
 func (s *Shard) Reset() {

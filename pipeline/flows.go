@@ -32,7 +32,8 @@ type round struct {
 
 // Flows reads a source to its end through cfg.Workers shards, and gives visit
 // the events of each round in the order of flow.Compare, with the statistics
-// so far. The events are valid during the call only. It returns the error that
+// so far. Very many come in parts; Progress.Now is then the time of the last
+// of them. The events are valid during the call only. It returns the error that
 // ended the input (nil for its regular end), after everything before it was
 // visited, or visit's own.
 func Flows(ctx context.Context, src capture.Source, cfg Config, visit func([]flow.Event, Progress) error) error {
@@ -164,38 +165,61 @@ func (f *flows) shard(i int, in <-chan *round) {
 		if r.last {
 			shard.Close(r.now)
 		}
-		r.events[i], order = arrange(r.events[i][:0], shard.Events(), order)
+		r.events[i] = shard.Take(r.events[i])
+		order = arrange(r.events[i], order)
 		r.stats[i] = shard.Stats()
-		shard.Reset()
 		r.done.Done()
 	}
 }
 
+// atOnce bounds the events that are given to a visitor in one call, and so the
+// memory for merging them: 2 MiB.
+const atOnce = 8192
+
 // merge brings the events of each round into one order.
 func (f *flows) merge(visit func([]flow.Event, Progress) error) error {
-	var all []flow.Event
+	var m merger
 	for r := range f.sorted {
 		r.done.Wait()
 		p := r.at
 		for i := range r.stats {
 			p.Flow.Add(&r.stats[i])
 		}
-		events := r.events[0]
-		if len(r.events) > 1 {
-			all = merge(all[:0], r.events)
-			events = all
-		}
-		err := visit(events, p)
-		clear(all) // drops the messages, as the next line does
-		for i := range r.events {
-			clear(r.events[i])
-		}
-		if err != nil {
+		m.reset(r.events)
+		if err := visitAll(&m, p, visit); err != nil {
 			return err
 		}
+		r.clear()
 		if !r.last {
 			f.free <- r
 		}
 	}
 	return nil
+}
+
+// visitAll gives visit the events of a round, at least once.
+func visitAll(m *merger, p Progress, visit func([]flow.Event, Progress) error) error {
+	for part := p; ; part = p {
+		events := m.take(atOnce)
+		more := len(events) == atOnce
+		if more {
+			part.Now = events[len(events)-1].Time
+		}
+		if err := visit(events, part); err != nil || !more {
+			return err
+		}
+	}
+}
+
+// clear drops the events of a round. Their memory stays for the next, but not
+// what a burst took, such as the end of all flows at once.
+func (r *round) clear() {
+	for i, events := range r.events {
+		if cap(events) > 8*atOnce {
+			r.events[i] = nil
+			continue
+		}
+		clear(events)
+		r.events[i] = events[:0]
+	}
 }

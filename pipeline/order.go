@@ -16,9 +16,9 @@ type place struct {
 	index int
 }
 
-// arrange appends events to dst in the order of flow.Compare. scratch is
-// memory to be used again; arrange returns both.
-func arrange(dst, events []flow.Event, scratch []place) ([]flow.Event, []place) {
+// arrange brings events into the order of flow.Compare. It returns scratch,
+// memory to be used again.
+func arrange(events []flow.Event, scratch []place) []place {
 	scratch = scratch[:0]
 	for i := range events {
 		scratch = append(scratch, place{events[i].Time, events[i].Seq, i})
@@ -29,29 +29,62 @@ func arrange(dst, events []flow.Event, scratch []place) ([]flow.Event, []place) 
 		}
 		return flow.Compare(&events[a.index], &events[b.index])
 	})
-	dst = slices.Grow(dst, len(events))
+	// Follow each cycle of the permutation, so that every event moves once.
 	for i := range scratch {
-		dst = append(dst, events[scratch[i].index])
+		if scratch[i].index == i {
+			continue
+		}
+		first, to := events[i], i
+		for {
+			from := scratch[to].index
+			scratch[to].index = to
+			if from == i {
+				events[to] = first
+				break
+			}
+			events[to] = events[from]
+			to = from
+		}
 	}
-	return dst, scratch
+	return scratch
 }
 
-// merge appends to dst the events of runs, each of which is in order, in one
-// order. There are as many runs as shards: too few for more than a linear
-// search.
-func merge(dst []flow.Event, runs [][]flow.Event) []flow.Event {
-	var next [maxWorkers]int
-	for {
+// merger brings runs of events, each of which is in order, into one order.
+// There are as many runs as shards: too few for more than a linear search.
+type merger struct {
+	runs [][]flow.Event
+	next [maxWorkers]int
+	buf  []flow.Event
+}
+
+// reset begins with new runs.
+func (m *merger) reset(runs [][]flow.Event) {
+	m.runs = runs
+	clear(m.next[:])
+}
+
+// take returns the next events, at most n and none at the end. They are valid
+// until the call after.
+func (m *merger) take(n int) []flow.Event {
+	if len(m.runs) == 1 {
+		from := m.next[0]
+		m.next[0] = min(from+n, len(m.runs[0]))
+		return m.runs[0][from:m.next[0]]
+	}
+	clear(m.buf) // drops the messages
+	m.buf = m.buf[:0]
+	for len(m.buf) < n {
 		best := -1
-		for i, run := range runs {
-			if next[i] < len(run) && (best < 0 || flow.Compare(&run[next[i]], &runs[best][next[best]]) < 0) {
+		for i, run := range m.runs {
+			if m.next[i] < len(run) && (best < 0 || flow.Compare(&run[m.next[i]], &m.runs[best][m.next[best]]) < 0) {
 				best = i
 			}
 		}
 		if best < 0 {
-			return dst
+			break
 		}
-		dst = append(dst, runs[best][next[best]])
-		next[best]++
+		m.buf = append(m.buf, m.runs[best][m.next[best]])
+		m.next[best]++
 	}
+	return m.buf
 }
