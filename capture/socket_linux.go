@@ -106,12 +106,17 @@ func setFilter(fd int, program []bpf.RawInstruction) error {
 	return nil
 }
 
+// newFanout asks for a new fan-out group. It is no number of one: the first
+// group that the kernel numbers after it started is 0.
+const newFanout = -1
+
 // joinFanout adds a socket to a group of sockets that share the frames of an
-// interface; id 0 makes a new one. It returns the group's id.
+// interface, or makes a new group. It returns the group's id, 0 to 65,535.
 func joinFanout(fd, id int) (int, error) {
 	flags := uint32(unix.PACKET_FANOUT_HASH | unix.PACKET_FANOUT_FLAG_DEFRAG)
-	if id == 0 {
+	if id == newFanout {
 		flags |= unix.PACKET_FANOUT_FLAG_UNIQUEID
+		id = 0
 	}
 	err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_FANOUT, int(int32(flags<<16|uint32(id))))
 	if err != nil {

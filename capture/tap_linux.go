@@ -13,8 +13,8 @@ type port struct {
 	name string
 
 	mu     sync.Mutex // guards what follows
-	fanout int        // group of the sockets on the interface, 0 before the first
-	joined int        // index of the interface that the group is on
+	fanout int        // group of the sockets on the interface, see joinFanout
+	joined int        // index of the interface that the group is on, 0 before the first
 	listed bool
 	link   LinkType // with listed: as last entered into the table of interfaces
 	id     uint16   // with listed: the index there
@@ -26,11 +26,11 @@ func (p *port) join(r *ring) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.joined != r.ifindex {
-		p.fanout = 0
+		p.fanout = newFanout
 	}
 	id, err := joinFanout(r.fd, p.fanout)
 	if err != nil {
-		p.fanout = 0 // its last member may be gone, and its number taken by another program
+		p.joined = 0 // its last member may be gone, and its number taken by another program
 		return err
 	}
 	p.fanout, p.joined = id, r.ifindex
