@@ -116,6 +116,10 @@ bench: ## run every benchmark, each for BENCHTIME=1s
 eval: ## measure detection on all captures and 20 simulated months, into docs/evaluation.md (2 minutes)
 	go test ./internal/eval -count=1 -timeout 30m -v -full
 
+.PHONY: bench-live
+bench-live: ## send a million small packets at 500,000/s and as fast as possible through a live source (as root)
+	go test -run '^$$' -bench '^BenchmarkLive$$' -benchtime 1000000x ./capture
+
 .PHONY: cover
 cover: ## measure what the tests reach; dist/cover.html shows it line by line
 	@mkdir -p dist

@@ -97,6 +97,42 @@ func TestClockOneByOne(t *testing.T) {
 	}
 }
 
+// A live source that has no packets says what time it is: that moves the clock
+// as a packet would, with the same doubt, and is not counted as one.
+func TestClockIdle(t *testing.T) {
+	const year = int64(365 * 24 * time.Hour)
+	for _, tc := range []struct {
+		name  string
+		idle  []int64 // ns from day0, after a packet at 10 s
+		want  int64
+		steps uint64
+	}{
+		{"time passes", []int64{10*second + 1, 11 * second}, 11 * second, 0},
+		{"a little behind the last packet", []int64{10*second - second/5}, 10 * second, 0},
+		{"a laptop that slept for a night", []int64{8 * 3600 * second}, 8 * 3600 * second, 0},
+		{"a single jump of a year", []int64{year}, 10 * second, 0},
+		{"a clock that was set forward by a year", []int64{year, year + 1, year + 2, year + 3}, year + 3, 0},
+		{"a clock that was set back by a year", []int64{-year, -year + 1, -year + 2, -year + 3, -year + 13}, 10*second + 10, 1},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var c Clock
+			c.Stamp(nil, []capture.Packet{{Time: day0 + 10*second}})
+			for _, at := range tc.idle {
+				c.Idle(day0 + at)
+			}
+			if got := c.Now() - day0; got != tc.want || c.Steps != tc.steps || c.Repaired != 0 {
+				t.Errorf("at %d, %d steps, %d repaired; want %d, %d and none", got, c.Steps, c.Repaired, tc.want, tc.steps)
+			}
+		})
+	}
+
+	var c Clock
+	c.Idle(day0)
+	if c.Now() != day0 {
+		t.Errorf("idle from the start: at %d, want %d", c.Now(), day0)
+	}
+}
+
 // Whatever the timestamps, time never goes back.
 func FuzzClock(f *testing.F) {
 	f.Add([]byte{0, 1, 2, 255, 3, 0, 0, 128})
