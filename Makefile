@@ -52,7 +52,7 @@ test: test-deps ## build and vet everything, then test as shipped and again with
 	CGO_ENABLED=1 $(TOOL) gotestsum --format standard-quiet -- -race -short -shuffle=on $(PKG)
 
 # Programs that tests compare with or need: name:Debian package.
-TEST_TOOLS := tshark:tshark tcpdump:tcpdump gcc:gcc
+TEST_TOOLS := tshark:tshark tcpdump:tcpdump gcc:gcc ip:iproute2
 
 .PHONY: test-deps
 test-deps: ## install what the tests need (Debian, as root; quick when all is there)

@@ -25,16 +25,13 @@ type blockFrame struct {
 func buildBlock(size int, first, count uint32, frames ...blockFrame) []byte {
 	ne := binary.NativeEndian
 	const mac = 82 // for Ethernet
-	b := make([]byte, blockDescLen)
+	b := append([]byte{}, make([]byte, blockDescLen)...)
 	ne.PutUint32(b[0:], 2) // version of the descriptor
 	ne.PutUint32(b[blockStatusAt:], unix.TP_STATUS_USER)
 	ne.PutUint32(b[blockPacketsAt:], count)
 	ne.PutUint32(b[blockFirstAt:], first)
 	for _, f := range frames {
-		h := make([]byte, mac+len(f.data))
-		for len(h)%16 != 0 {
-			h = append(h, 0)
-		}
+		h := make([]byte, (mac+len(f.data)+15)/16*16)
 		copy(h[mac:], f.data)
 		for at, pair := range map[int][2]uint32{
 			frameNextAt: {f.next, uint32(len(h))},
@@ -82,7 +79,8 @@ func TestParseBlock(t *testing.T) {
 		{"no packets", buildBlock(4096, blockDescLen, 0), nil, 0},
 		{
 			"two, one of them cut to the snap length", buildBlock(4096, blockDescLen, 2, one, two),
-			[]Packet{wantOne, packet("two", 1_700_000_001_000_000_000, 1500, 0, 0)}, 0,
+			[]Packet{wantOne, packet("two", 1_700_000_001_000_000_000, 1500, 0, 0)},
+			0,
 		},
 		{"the last one's offset does not matter", buildBlock(0, blockDescLen, 1, blockFrame{sec: 1, next: 1 << 31, data: []byte("x")}), []Packet{packet("x", 1e9, 1, 0, 0)}, 0},
 		{"a tag", buildBlock(0, blockDescLen, 1, blockFrame{status: valid, tci: 0xa007, tpid: 5, data: []byte("x")}), []Packet{packet("x", 0, 1, 0xa007, 0x8100)}, 0},

@@ -138,7 +138,7 @@ func eachCorpusFrame(t *testing.T, f func(path string, frame []byte)) {
 		}
 		src, err := Open([]string{path})
 		if err != nil {
-			return nil //nolint:nilerr // some are damaged on purpose
+			return nil // some are damaged on purpose
 		}
 		defer src.Close()
 		var b Batch

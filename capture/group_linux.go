@@ -258,7 +258,7 @@ func (g *group) free() {
 	g.freed = true
 	for _, fd := range []int{g.epoll, g.wake, g.watch} {
 		if fd >= 0 {
-			unix.Close(fd)
+			_ = unix.Close(fd)
 		}
 	}
 }

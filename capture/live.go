@@ -20,7 +20,7 @@ var (
 const (
 	maxInterfaceNameLive = 15      // bytes, IFNAMSIZ - 1
 	maxWorkers           = 64      // rings an interface
-	minRing              = 1 << 20 // bytes: four blocks, one for each batch under way
+	minRing              = 2 << 20 // bytes: four blocks for the batches under way, four for the kernel
 	maxRing              = 1 << 30
 	minSnap              = 64 // bytes: Ethernet, two VLAN tags and IPv6
 	maxExclude           = 64 // endpoints; each takes up to 40 of the 4,096 instructions of a filter
@@ -37,7 +37,7 @@ type LiveConfig struct {
 	// several, so that they stay with their flow; IPv6 fragments are spread by
 	// address alone.
 	Workers int
-	// RingBytes is the memory of each ring, 1 MiB to 1 GiB, rounded down to
+	// RingBytes is the memory of each ring, 2 MiB to 1 GiB, rounded down to
 	// whole blocks of 256 KiB. What arrives while it is full is dropped and
 	// counted.
 	RingBytes int

@@ -19,6 +19,9 @@ import (
 // delivered, the time without it is accounted for, and capture goes on when an
 // interface of that name is back, with no action of the caller.
 //
+// Segments that the hardware or the kernel put together (GRO, TSO) arrive as
+// the one large frame that the kernel sees.
+//
 // Live itself is a Source of all packets. Those of one ring are in order;
 // rings (of several interfaces or workers) are interleaved by block, so that
 // they are out of order by at most 180 ms.
@@ -77,7 +80,7 @@ func allowed() error {
 	if err != nil {
 		return socketError("open live capture", err)
 	}
-	unix.Close(fd)
+	_ = unix.Close(fd)
 	return nil
 }
 

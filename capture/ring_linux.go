@@ -35,7 +35,8 @@ const (
 type ring struct {
 	fd       int
 	ifindex  int
-	hardware bool      // time stamps of the hardware were granted
+	hardware bool // time stamps of the hardware were granted
+	promisc  bool
 	drainTo  time.Time // when to close a ring whose interface is gone, zero before
 
 	mu     sync.Mutex // guards what follows
@@ -93,7 +94,9 @@ func (r *ring) take(b *Batch, proto Packet) {
 	r.count.malformed += uint64(lost)
 	r.lent[r.next] = true
 	r.out++
-	r.next = (r.next + 1) % len(r.lent)
+	if r.next = (r.next + 1) % len(r.lent); r.next == 0 {
+		r.poll() // long before the kernel's 32 bits are full
+	}
 }
 
 // giveBack implements lender: the block is the kernel's again.
@@ -131,8 +134,8 @@ func (r *ring) poll() {
 }
 
 // close ends the capture. The memory stays as long as blocks are lent, and a
-// mapped ring keeps its socket alive; so the filter drops everything from now
-// on.
+// mapped ring keeps its socket alive: so what the socket does to others has to
+// be undone here, and its filter drops everything from now on.
 func (r *ring) close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -140,13 +143,16 @@ func (r *ring) close() {
 		return
 	}
 	_ = setFilter(r.fd, dropAll()) // a live socket takes any valid program
+	if r.promisc {
+		_ = r.membership(unix.PACKET_DROP_MEMBERSHIP) // fails if the interface is gone, and the mode with it
+	}
 	r.poll()
 	r.closed = true
 	c := &r.count
 	if done := c.delivered + c.malformed + c.full; c.seen > done {
 		c.unread = c.seen - done
 	}
-	unix.Close(r.fd)
+	_ = unix.Close(r.fd)
 	if r.out == 0 {
 		r.unmap()
 	}
@@ -171,7 +177,7 @@ func openRing(l link, cfg *LiveConfig) (_ *ring, err error) {
 	r := &ring{fd: fd, ifindex: l.index}
 	defer func() {
 		if err != nil {
-			unix.Close(fd)
+			_ = unix.Close(fd)
 			if r.mem != nil {
 				r.unmap()
 			}
@@ -192,15 +198,22 @@ func openRing(l link, cfg *LiveConfig) (_ *ring, err error) {
 		}
 	}
 	if cfg.Promiscuous && !l.loopback {
-		m := &unix.PacketMreq{Ifindex: int32(l.index), Type: unix.PACKET_MR_PROMISC}
-		if err := unix.SetsockoptPacketMreq(fd, unix.SOL_PACKET, unix.PACKET_ADD_MEMBERSHIP, m); err != nil {
+		if err := r.membership(unix.PACKET_ADD_MEMBERSHIP); err != nil {
 			return nil, fmt.Errorf("set promiscuous mode: %w", err)
 		}
+		r.promisc = true
 	}
 	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: networkOrder(unix.ETH_P_ALL), Ifindex: l.index}); err != nil {
 		return nil, fmt.Errorf("bind packet socket: %w", err)
 	}
 	return r, nil
+}
+
+// membership takes or gives up promiscuous mode. The kernel counts those who
+// want it.
+func (r *ring) membership(option int) error {
+	m := &unix.PacketMreq{Ifindex: int32(r.ifindex), Type: unix.PACKET_MR_PROMISC}
+	return unix.SetsockoptPacketMreq(r.fd, unix.SOL_PACKET, option, m)
 }
 
 // mapMemory makes the ring.

@@ -74,7 +74,7 @@ func watchLinks() (fd int, err error) {
 		return -1, fmt.Errorf("open rtnetlink socket: %w", err)
 	}
 	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: unix.RTMGRP_LINK}); err != nil {
-		unix.Close(fd)
+		_ = unix.Close(fd)
 		return -1, fmt.Errorf("subscribe to link changes: %w", err)
 	}
 	return fd, nil

@@ -36,7 +36,7 @@ func TestFlowsOfAnIdleInterface(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer unix.Close(fd)
+	defer func() { _ = unix.Close(fd) }()
 	to := &unix.SockaddrInet4{Port: 9, Addr: netip.MustParseAddr("192.0.2.2").As4()}
 	if err := unix.Sendto(fd, []byte("once"), 0, to); err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package testkit
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -45,7 +46,7 @@ func EnterNetns(tb testing.TB) {
 		} else {
 			runtime.UnlockOSThread()
 		}
-		if out, err := exec.Command("ip", "netns", "del", name).CombinedOutput(); err != nil {
+		if out, err := exec.CommandContext(context.Background(), "ip", "netns", "del", name).CombinedOutput(); err != nil {
 			tb.Errorf("ip netns del %s: %v: %s", name, err, out)
 		}
 	})
@@ -69,11 +70,12 @@ func EnterNetns(tb testing.TB) {
 var netnsCount atomic.Int64
 
 // IP runs the ip command with the words of args, in the namespace of the
-// calling goroutine.
-func IP(tb testing.TB, args string) {
+// calling goroutine, and returns what it says.
+func IP(tb testing.TB, args string) string {
 	tb.Helper()
 	out, err := exec.CommandContext(tb.Context(), "ip", strings.Fields(args)...).CombinedOutput()
 	if err != nil {
 		tb.Fatalf("ip %s: %v: %s", args, err, out)
 	}
+	return string(out)
 }
