@@ -118,7 +118,7 @@ eval: ## measure detection on all captures and 20 simulated months, into docs/ev
 
 .PHONY: bench-live
 bench-live: ## send a million small packets at 500,000/s and as fast as possible through a live source (as root)
-	go test -run '^$$' -bench '^BenchmarkLive$$' -benchtime 1000000x ./capture
+	go test -run '^$$' -bench '^Benchmark(Flows)?Live$$' -benchtime 1000000x ./capture ./pipeline
 
 .PHONY: cover
 cover: ## measure what the tests reach; dist/cover.html shows it line by line

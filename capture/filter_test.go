@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"golang.org/x/net/bpf"
+
+	"gatehouse/internal/testkit"
 )
 
 // sexpr writes a filter as nested lists.
@@ -175,10 +177,10 @@ func compileFilter(tb testing.TB, text string, link LinkType, snap int, exclude 
 // Frames that the filters are tried on. Addresses: 192.0.2.1:1111 to
 // 192.0.2.2:2222, 2001:db8::1 to 2001:db8::2.
 var filterFrames = map[string][]byte{
-	"udp":      udpFrame(hostA, hostB, 0),
-	"tagged":   tagged(udpFrame(hostA, hostB, 0), 0x8100, 0xa007), // priority 5, VLAN 7
-	"qinq":     tagged(tagged(udpFrame(hostA, hostB, 0), 0x8100, 9), 0x88a8, 7),
-	"three":    tagged(tagged(tagged(udpFrame(hostA, hostB, 0), 0x8100, 9), 0x8100, 8), 0x8100, 7),
+	"udp":      testkit.UDPFrame(hostA, hostB, 0),
+	"tagged":   tagged(testkit.UDPFrame(hostA, hostB, 0), 0x8100, 0xa007), // priority 5, VLAN 7
+	"qinq":     tagged(tagged(testkit.UDPFrame(hostA, hostB, 0), 0x8100, 9), 0x88a8, 7),
+	"three":    tagged(tagged(tagged(testkit.UDPFrame(hostA, hostB, 0), 0x8100, 9), 0x8100, 8), 0x8100, 7),
 	"options":  ipv4Frame(6, 0x46, 0, []byte{1, 1, 1, 1, 4, 87, 8, 174}), // TCP behind 4 NOPs
 	"first":    ipv4Frame(17, 0x45, 0x2000, []byte{4, 87, 8, 174}),
 	"later":    ipv4Frame(17, 0x45, 0x2001, []byte{4, 87, 8, 174}),

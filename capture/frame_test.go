@@ -5,19 +5,6 @@ import (
 	"net/netip"
 )
 
-// udpFrame is an Ethernet frame with an IPv4 UDP datagram whose payload is n
-// and then zeros, 60 bytes in all.
-func udpFrame(src, dst netip.AddrPort, n uint32) []byte {
-	f := append([]byte{2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0}, // to, from, IPv4
-		0x45, 0, 0, 46, 0, 0, 0x40, 0, 64, 17, 0, 0) // length 46, do not fragment, UDP
-	f = append(append(f, src.Addr().AsSlice()...), dst.Addr().AsSlice()...)
-	f = binary.BigEndian.AppendUint16(f, src.Port())
-	f = binary.BigEndian.AppendUint16(f, dst.Port())
-	f = binary.BigEndian.AppendUint32(f, 26<<16) // length, no checksum
-	f = binary.BigEndian.AppendUint32(f, n)
-	return append(f, make([]byte, 60-len(f))...)
-}
-
 // tagged puts a VLAN tag into a frame.
 func tagged(frame []byte, tpid, tci uint16) []byte {
 	out := append([]byte{}, frame[:12]...)
@@ -26,7 +13,7 @@ func tagged(frame []byte, tpid, tci uint16) []byte {
 	return append(out, frame[12:]...)
 }
 
-// number is what udpFrame was given as n.
+// number is what testkit.UDPFrame was given as n.
 func number(p *Packet) uint32 {
 	const at = 14 + 20 + 8
 	if len(p.Data) < at+4 {

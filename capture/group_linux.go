@@ -28,6 +28,7 @@ type group struct {
 	watched map[int32]*ring
 	events  []unix.EpollEvent
 	skew    int64 // clock of the hardware's stamps minus ours, when last seen
+	looked  time.Time
 	closed  atomic.Bool
 	reading sync.Mutex // held by Read, and by Close to wait for it
 	freed   bool
@@ -84,15 +85,15 @@ func (g *group) Read(b *Batch) error {
 		}
 		// The time first: what is captured from here on is later than that.
 		now := g.live.now()
+		if err := g.look(now); err != nil {
+			return err
+		}
 		if g.fill(b) {
 			g.stamp(b, now)
 			return nil
 		}
 		left := maxIdle - now.Sub(begin)
 		if left <= 0 {
-			if g.waiting() {
-				g.refresh()
-			}
 			b.Now = now.Add(-ringLag).UnixNano() + g.skew
 			return nil
 		}
@@ -100,6 +101,20 @@ func (g *group) Read(b *Batch) error {
 			return err
 		}
 	}
+}
+
+// look sees to the interfaces four times a second, even if one of them has so
+// many frames that Read never waits. A ring that could not be made is tried
+// again.
+func (g *group) look(now time.Time) error {
+	if now.Sub(g.looked) < maxIdle {
+		return nil
+	}
+	g.looked = now
+	if g.waiting() {
+		g.refresh()
+	}
+	return g.wait(0)
 }
 
 // stamp sets b.Now after packets: of several rings one may still have frames

@@ -33,9 +33,9 @@ type LiveConfig struct {
 	Interfaces []string
 	// Workers is how many rings each interface has, 1 to 64. The kernel
 	// spreads frames over them by a hash of addresses and ports, the same for
-	// both directions. IPv4 fragments are reassembled first if there are
-	// several, so that they stay with their flow; IPv6 fragments are spread by
-	// address alone.
+	// both directions. With several workers the kernel reassembles IPv4
+	// fragments first, so that they stay with their flow: datagrams that lack a
+	// piece are not seen. IPv6 fragments are spread by address alone.
 	Workers int
 	// RingBytes is the memory of each ring, 2 MiB to 1 GiB, rounded down to
 	// whole blocks of 256 KiB. What arrives while it is full is dropped and
@@ -53,8 +53,9 @@ type LiveConfig struct {
 	HardwareTime bool
 	// Filter says which frames are captured.
 	Filter Filter
-	// Exclude lists endpoints of this machine's own traffic, such as sinks,
-	// that are not captured; port 0 stands for all ports. At most 64.
+	// Exclude lists endpoints whose traffic is not captured, such as the sinks
+	// that this machine reports to; port 0 stands for all ports. At most 64.
+	// Later fragments have no ports, and are captured.
 	Exclude []netip.AddrPort
 	// AwaitInterfaces lets the source open while an interface does not exist,
 	// and capture from it when it comes.

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"gatehouse/internal/testkit"
 )
 
 // given batches that are not given back
@@ -17,11 +19,11 @@ import (
 func TestLiveBatchKeepsPackets(t *testing.T) {
 	pair(t)
 	l := openLive(t, func(c *LiveConfig) { c.RingBytes = minRing })
-	s := newSender(t, "va")
+	s := testkit.NewSender(t, "va")
 	const held = minRing/ringBlock - 1
 	var batches [held]Batch
 	for n := range uint32(held) {
-		s.send(t, udpFrame(hostA, hostB, n))
+		s.Send(t, testkit.UDPFrame(hostA, hostB, n))
 		for len(batches[n].Packets) == 0 {
 			if err := l.Read(&batches[n]); err != nil {
 				t.Fatal(err)
@@ -30,10 +32,10 @@ func TestLiveBatchKeepsPackets(t *testing.T) {
 	}
 	flood := make([][]byte, 100)
 	for i := range flood {
-		flood[i] = udpFrame(hostA, hostB, 1000)
+		flood[i] = testkit.UDPFrame(hostA, hostB, 1000)
 	}
 	for range 100 {
-		s.send(t, flood...)
+		s.Send(t, flood...)
 	}
 	check := func() {
 		t.Helper()
@@ -141,7 +143,7 @@ func TestLiveIdle(t *testing.T) {
 		}
 		last = b.Now
 	}
-	newSender(t, "va").send(t, udpFrame(hostA, hostB, 1))
+	testkit.NewSender(t, "va").Send(t, testkit.UDPFrame(hostA, hostB, 1))
 	collect(t, l, 1, func(p *Packet) {
 		if p.Time < last {
 			t.Errorf("a packet of %d came after all before %d were delivered", p.Time, last)
@@ -155,7 +157,7 @@ func TestLiveIdle(t *testing.T) {
 func TestLiveIdleWithBatchHeld(t *testing.T) {
 	pair(t)
 	l := openLive(t, nil)
-	newSender(t, "va").send(t, udpFrame(hostA, hostB, 1))
+	testkit.NewSender(t, "va").Send(t, testkit.UDPFrame(hostA, hostB, 1))
 	var held, b Batch
 	for len(held.Packets) == 0 {
 		if err := l.Read(&held); err != nil {
@@ -187,8 +189,8 @@ func TestLiveIdleWithBatchHeld(t *testing.T) {
 func TestLiveAllocates(t *testing.T) {
 	pair(t)
 	l := openLive(t, nil)
-	s := newSender(t, "va")
-	frames := [][]byte{udpFrame(hostA, hostB, 1), udpFrame(hostA, hostB, 2)}
+	s := testkit.NewSender(t, "va")
+	frames := [][]byte{testkit.UDPFrame(hostA, hostB, 1), testkit.UDPFrame(hostA, hostB, 2)}
 	var b Batch
 	read := func() {
 		for {
@@ -200,12 +202,10 @@ func TestLiveAllocates(t *testing.T) {
 			}
 		}
 	}
-	s.send(t, frames...)
+	s.Send(t, frames...)
 	read()
 	allocs := testing.AllocsPerRun(5, func() {
-		if _, err := unix.Write(s.fd, frames[0]); err != nil {
-			t.Fatal(err)
-		}
+		s.Send(t, frames[:1]...)
 		read()
 	})
 	if allocs != 0 {

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"gatehouse/internal/testkit"
 )
 
 // BenchmarkLive sends b.N frames of 60 bytes through a pair of virtual
@@ -34,14 +34,11 @@ func benchLive(b *testing.B, rate, workers int) {
 		c.RingBytes = 8 << 20
 		c.Workers = workers
 	})
-	s := newSender(b, "va")
-	// Sending must not be what limits: leave out the queueing discipline.
-	if err := unix.SetsockoptInt(s.fd, unix.SOL_PACKET, unix.PACKET_QDISC_BYPASS, 1); err != nil {
-		b.Fatal(err)
-	}
+	s := testkit.NewSender(b, "va")
+	s.Bypass(b) // sending must not be what limits
 	frames := make([][]byte, 64)
 	for i := range frames {
-		frames[i] = udpFrame(netip.AddrPortFrom(hostA.Addr(), uint16(i)), hostB, uint32(i)) // 64 flows
+		frames[i] = testkit.UDPFrame(netip.AddrPortFrom(hostA.Addr(), uint16(i)), hostB, uint32(i)) // 64 flows
 	}
 	read := make(chan int)
 	for _, src := range l.Members() {
@@ -56,7 +53,9 @@ func benchLive(b *testing.B, rate, workers int) {
 			for time.Since(begin) < due { // the least sleep is longer than that
 			}
 		}
-		sent += s.trySend(b, frames[:min(len(frames), b.N-sent)])
+		n := min(len(frames), b.N-sent)
+		s.Send(b, frames[:n]...)
+		sent += n
 	}
 	took := time.Since(begin)
 	b.StopTimer()

@@ -3,6 +3,7 @@ package capture
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -21,7 +22,7 @@ func TestLiveInterfaceComesAndGoes(t *testing.T) {
 		t.Run(fmt.Sprint(workers, " workers"), func(t *testing.T) {
 			pair(t)
 			l := openLive(t, func(c *LiveConfig) { c.Workers = workers })
-			send := func(n uint32) { newSender(t, "va").send(t, udpFrame(hostA, hostB, n)) }
+			send := func(n uint32) { testkit.NewSender(t, "va").Send(t, testkit.UDPFrame(hostA, hostB, n)) }
 			expect := func(want uint32) {
 				t.Helper()
 				collect(t, l, 1, func(p *Packet) {
@@ -75,7 +76,7 @@ func TestLiveAwaitInterface(t *testing.T) {
 	quiet(t, l)
 	addPair(t)
 	quiet(t, l)
-	newSender(t, "va").send(t, udpFrame(hostA, hostB, 1))
+	testkit.NewSender(t, "va").Send(t, testkit.UDPFrame(hostA, hostB, 1))
 	collect(t, l, 1, func(*Packet) {})
 }
 
@@ -85,14 +86,14 @@ func TestLiveAwaitInterface(t *testing.T) {
 func TestLiveRingFull(t *testing.T) {
 	pair(t)
 	l := openLive(t, func(c *LiveConfig) { c.RingBytes = minRing })
-	s := newSender(t, "va")
+	s := testkit.NewSender(t, "va")
 	const count = 20_000
 	batch := make([][]byte, 100)
 	for n := 0; n < count; n += len(batch) {
 		for i := range batch {
-			batch[i] = udpFrame(hostA, hostB, uint32(n+i))
+			batch[i] = testkit.UDPFrame(hostA, hostB, uint32(n+i))
 		}
-		s.send(t, batch...)
+		s.Send(t, batch...)
 	}
 	full := l.Stats()[0]
 	if full.Seen != count || full.RingFull == 0 || full.Freezes == 0 {
@@ -107,7 +108,7 @@ func TestLiveRingFull(t *testing.T) {
 		next++
 	})
 	quiet(t, l)
-	s.send(t, udpFrame(hostA, hostB, count))
+	s.Send(t, testkit.UDPFrame(hostA, hostB, count))
 	collect(t, l, 1, func(p *Packet) {
 		if number(p) != count {
 			t.Errorf("after the flood: packet %d", number(p))
@@ -133,13 +134,8 @@ func TestLiveErrors(t *testing.T) {
 	if _, err := OpenLive(cfg); !errors.Is(err, ErrFilter) {
 		t.Errorf("filter that is too long: %v", err)
 	}
-	for _, refused := range []error{unix.EPERM, unix.EACCES} {
-		if err := socketError("open packet socket", refused); !errors.Is(err, ErrPermission) {
-			t.Errorf("%v becomes %v", refused, err)
-		}
-	}
 	l := openLive(t, func(c *LiveConfig) { c.HardwareTime = true })
-	newSender(t, "va").send(t, udpFrame(hostA, hostB, 1))
+	testkit.NewSender(t, "va").Send(t, testkit.UDPFrame(hostA, hostB, 1))
 	collect(t, l, 1, func(p *Packet) {
 		if d := time.Since(time.Unix(0, p.Time)); d < 0 || d > 10*time.Second {
 			t.Errorf("without hardware stamps a packet is %v old", d)
@@ -183,5 +179,65 @@ func TestJoinFanoutZero(t *testing.T) {
 	id, err := joinFanout(rings[0].fd, newFanout)
 	if !errors.Is(err, unix.EALREADY) {
 		t.Errorf("a second group for one socket: %d, %v, want EALREADY", id, err)
+	}
+}
+
+// given a thread without CAP_NET_RAW
+// when it opens a source
+// then the error says what is missing, even for an interface that is not there
+func TestLivePermission(t *testing.T) {
+	cfg := DefaultLiveConfig("none")
+	cfg.AwaitInterfaces = true
+	result := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+		header := &unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+		var none [2]unix.CapUserData
+		if err := unix.Capset(header, &none[0]); err != nil {
+			result <- fmt.Errorf("drop capabilities: %w", err)
+			return
+		}
+		_, err := OpenLive(cfg)
+		result <- err
+	}()
+	err := <-result
+	if !errors.Is(err, ErrPermission) || !strings.Contains(err.Error(), "setcap cap_net_raw+ep gatehouse") {
+		t.Errorf("got %v, want ErrPermission and what to do about it", err)
+	}
+}
+
+// given an interface that always has a frame ready
+// when another one comes
+// then it is captured from nevertheless
+func TestLiveBusyNoticesInterface(t *testing.T) {
+	pair(t)
+	l := openLive(t, func(c *LiveConfig) {
+		c.Interfaces = []string{"vb", "late"}
+		c.AwaitInterfaces = true
+	})
+	s := testkit.NewSender(t, "va")
+	burst := make([][]byte, 100)
+	for i := range burst {
+		burst[i] = testkit.UDPFrame(hostA, hostB, 0)
+	}
+	for range 100 { // some five blocks
+		s.Send(t, burst...)
+	}
+	clock := time.Now()
+	l.now = func() time.Time {
+		clock = clock.Add(maxIdle / 2)
+		return clock
+	}
+	testkit.IP(t, "link add late type veth peer name other")
+	testkit.IP(t, "link set late up")
+	var b Batch
+	defer b.Release()
+	for n := range 4 {
+		if err := l.Read(&b); err != nil || len(b.Packets) == 0 {
+			t.Fatalf("read %d: %d packets, %v", n, len(b.Packets), err)
+		}
+	}
+	if got := l.Stats()[1]; !got.Present || got.Outages != 1 || got.Err != nil {
+		t.Errorf("the interface that came late: %+v", got)
 	}
 }

@@ -18,11 +18,11 @@ import (
 func TestLive(t *testing.T) {
 	pair(t)
 	l := openLive(t, nil)
-	s := newSender(t, "va")
+	s := testkit.NewSender(t, "va")
 	const count = 5000 // more than one block
 	before := time.Now().UnixNano()
 	for n := range uint32(count) {
-		s.send(t, udpFrame(hostA, hostB, n))
+		s.Send(t, testkit.UDPFrame(hostA, hostB, n))
 	}
 	after := time.Now().UnixNano()
 	next, last := uint32(0), before
@@ -52,8 +52,8 @@ func TestLive(t *testing.T) {
 func TestLiveVLAN(t *testing.T) {
 	pair(t)
 	l := openLive(t, nil)
-	s := newSender(t, "va")
-	plain := udpFrame(hostA, hostB, 1)
+	s := testkit.NewSender(t, "va")
+	plain := testkit.UDPFrame(hostA, hostB, 1)
 	tests := []struct {
 		frame      []byte
 		vlan, tpid uint16
@@ -66,7 +66,7 @@ func TestLiveVLAN(t *testing.T) {
 		{tagged(plain, 0x8100, 0), 0, 0x8100, plain}, // a priority tag
 	}
 	for _, tt := range tests {
-		s.send(t, tt.frame)
+		s.Send(t, tt.frame)
 	}
 	next := 0
 	collect(t, l, len(tests), func(p *Packet) {
@@ -85,13 +85,13 @@ func TestLiveVLAN(t *testing.T) {
 func TestLiveFanout(t *testing.T) {
 	pair(t)
 	l := openLive(t, func(c *LiveConfig) { c.Workers = 2 })
-	s := newSender(t, "va")
+	s := testkit.NewSender(t, "va")
 	const flows, rounds = 64, 5
 	sent := uint32(0)
 	for range rounds {
 		for f := range uint16(flows) {
 			a := netip.AddrPortFrom(hostA.Addr(), 10_000+f)
-			s.send(t, udpFrame(a, hostB, sent), udpFrame(hostB, a, sent+1))
+			s.Send(t, testkit.UDPFrame(a, hostB, sent), testkit.UDPFrame(hostB, a, sent+1))
 			sent += 2
 		}
 	}
@@ -144,10 +144,10 @@ func TestLiveFanout(t *testing.T) {
 func TestLiveMerged(t *testing.T) {
 	pair(t)
 	l := openLive(t, func(c *LiveConfig) { c.Workers = 2 })
-	s := newSender(t, "va")
+	s := testkit.NewSender(t, "va")
 	const count = 100
 	for n := range uint32(count) {
-		s.send(t, udpFrame(netip.AddrPortFrom(hostA.Addr(), uint16(n)), hostB, n))
+		s.Send(t, testkit.UDPFrame(netip.AddrPortFrom(hostA.Addr(), uint16(n)), hostB, n))
 	}
 	seen := make(map[uint32]bool)
 	collect(t, l, count, func(p *Packet) { seen[number(p)] = true })
@@ -161,10 +161,10 @@ func TestLiveSeveralInterfaces(t *testing.T) {
 	pair(t)
 	l := openLive(t, func(c *LiveConfig) { c.Interfaces = []string{"va", "vb", "lo"} })
 	testkit.IP(t, "link set lo up")
-	newSender(t, "va").send(t, udpFrame(hostA, hostB, 1)) // leaves va, arrives at vb
+	testkit.NewSender(t, "va").Send(t, testkit.UDPFrame(hostA, hostB, 1)) // leaves va, arrives at vb
 	quietly := make(map[string]int)
 	collect(t, l, 2, func(p *Packet) { quietly[l.Interfaces()[p.Iface].Name]++ })
-	newSender(t, "lo").send(t, udpFrame(hostA, hostB, 2))
+	testkit.NewSender(t, "lo").Send(t, testkit.UDPFrame(hostA, hostB, 2))
 	collect(t, l, 1, func(p *Packet) { quietly[l.Interfaces()[p.Iface].Name]++ })
 	quiet(t, l)
 	if diff := cmp.Diff(map[string]int{"va": 1, "vb": 1, "lo": 1}, quietly); diff != "" {
@@ -180,7 +180,7 @@ func TestLiveTwoSources(t *testing.T) {
 	first := openLive(t, nil)
 	second := openLive(t, func(c *LiveConfig) { c.Filter = mustParse(t, "port 1111") })
 	other := netip.AddrPortFrom(hostA.Addr(), 3333)
-	newSender(t, "va").send(t, udpFrame(hostA, hostB, 0), udpFrame(other, hostB, 1))
+	testkit.NewSender(t, "va").Send(t, testkit.UDPFrame(hostA, hostB, 0), testkit.UDPFrame(other, hostB, 1))
 	collect(t, first, 2, func(*Packet) {})
 	collect(t, second, 1, func(p *Packet) {
 		if number(p) != 0 {
@@ -202,21 +202,21 @@ func TestLiveFilter(t *testing.T) {
 		c.Exclude = []netip.AddrPort{sink}
 		c.SnapLen = 64
 	})
-	s := newSender(t, "va")
-	long := append(udpFrame(hostA, hostB, 3), make([]byte, 100)...)
+	s := testkit.NewSender(t, "va")
+	long := append(testkit.UDPFrame(hostA, hostB, 3), make([]byte, 100)...)
 	frames := [][]byte{
-		udpFrame(hostA, netip.AddrPortFrom(hostB.Addr(), 53), 0),
-		udpFrame(hostA, sink, 1),
-		udpFrame(sink, hostA, 2),
+		testkit.UDPFrame(hostA, netip.AddrPortFrom(hostB.Addr(), 53), 0),
+		testkit.UDPFrame(hostA, sink, 1),
+		testkit.UDPFrame(sink, hostA, 2),
 		long,
-		tagged(udpFrame(hostA, hostB, 4), 0x8100, 9), // the tag is beside the frame
-		tagged(udpFrame(hostA, hostB, 5), 0x8100, 8),
+		tagged(testkit.UDPFrame(hostA, hostB, 4), 0x8100, 9), // the tag is beside the frame
+		tagged(testkit.UDPFrame(hostA, hostB, 5), 0x8100, 8),
 		filterFrames["arp"],
 		filterFrames["options"],
 	}
 	expect := func(want ...uint32) {
 		t.Helper()
-		s.send(t, frames...)
+		s.Send(t, frames...)
 		var got []uint32
 		collect(t, l, len(want), func(p *Packet) {
 			n := number(p)
@@ -263,7 +263,7 @@ func TestLivePromiscuous(t *testing.T) {
 	expect("not asked for", "0")
 	l := openLive(t, nil)
 	expect("asked for", "1")
-	newSender(t, "va").send(t, udpFrame(hostA, hostB, 1))
+	testkit.NewSender(t, "va").Send(t, testkit.UDPFrame(hostA, hostB, 1))
 	var held Batch
 	for len(held.Packets) == 0 {
 		if err := l.Read(&held); err != nil {

@@ -3,9 +3,6 @@ package capture
 import (
 	"testing"
 	"time"
-	"unsafe"
-
-	"golang.org/x/sys/unix"
 
 	"gatehouse/internal/testkit"
 )
@@ -38,68 +35,6 @@ func openLive(tb testing.TB, change func(*LiveConfig)) *Live {
 	}
 	tb.Cleanup(func() { l.Close() })
 	return l
-}
-
-// sender sends frames into an interface.
-type sender struct {
-	fd   int
-	msgs []mmsghdr
-}
-
-// mmsghdr is struct mmsghdr of sendmmsg(2).
-type mmsghdr struct {
-	hdr unix.Msghdr
-	len uint32
-}
-
-func newSender(tb testing.TB, name string) *sender {
-	tb.Helper()
-	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		tb.Fatalf("open packet socket: %v", err)
-	}
-	tb.Cleanup(func() { _ = unix.Close(fd) })
-	l, err := lookUp(fd, name)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Ifindex: l.index}); err != nil {
-		tb.Fatal(err)
-	}
-	return &sender{fd: fd}
-}
-
-// send sends all frames, of which none may be lost on the way to the socket.
-func (s *sender) send(tb testing.TB, frames ...[]byte) {
-	tb.Helper()
-	if n := s.trySend(tb, frames); n != len(frames) {
-		tb.Fatalf("sent %d of %d frames", n, len(frames))
-	}
-}
-
-// trySend sends frames until one is refused, and returns how many went out.
-func (s *sender) trySend(tb testing.TB, frames [][]byte) int {
-	tb.Helper()
-	s.msgs = s.msgs[:0]
-	vectors := make([]unix.Iovec, len(frames))
-	for i, f := range frames {
-		vectors[i].Base = &f[0]
-		vectors[i].SetLen(len(f))
-		m := mmsghdr{hdr: unix.Msghdr{Iov: &vectors[i]}}
-		m.hdr.SetIovlen(1)
-		s.msgs = append(s.msgs, m)
-	}
-	sent := 0
-	for sent < len(frames) {
-		n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(s.fd),
-			uintptr(unsafe.Pointer(&s.msgs[sent])), uintptr(len(frames)-sent), 0, 0, 0)
-		if errno != 0 {
-			tb.Logf("sendmmsg: %v", errno)
-			return sent
-		}
-		sent += int(n)
-	}
-	return sent
 }
 
 // collect reads until visit has seen want packets, or for five seconds.

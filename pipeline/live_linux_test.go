@@ -77,3 +77,66 @@ func TestFlowsOfAnIdleInterface(t *testing.T) {
 		t.Errorf("stats %+v, want one packet", got)
 	}
 }
+
+// BenchmarkFlowsLive sends b.N small datagrams of 1,000 flows, 500,000 a
+// second, through a pair of virtual interfaces and reads them into flows.
+// Sender, kernel and flow tables share the machine. make bench-live runs it.
+func BenchmarkFlowsLive(b *testing.B) {
+	testkit.EnterNetns(b)
+	for _, args := range []string{"link add va type veth peer name vb", "link set va up", "link set vb up"} {
+		testkit.IP(b, args)
+	}
+	src, err := capture.OpenLive(capture.DefaultLiveConfig("vb"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer src.Close()
+	s := testkit.NewSender(b, "va")
+	s.Bypass(b)
+	server := netip.MustParseAddrPort("192.0.2.2:9")
+	var bursts [][][]byte
+	for f := range uint16(1000) {
+		if f%50 == 0 {
+			bursts = append(bursts, nil)
+		}
+		client := netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), 10_000+f)
+		bursts[f/50] = append(bursts[f/50], testkit.UDPFrame(client, server, 0))
+	}
+
+	cfg := pipeline.DefaultConfig()
+	ctx, cancel := context.WithCancel(b.Context())
+	defer cancel()
+	var last pipeline.Progress
+	flowed := make(chan error, 1)
+	go func() {
+		flowed <- pipeline.Flows(ctx, src, cfg, func(_ []flow.Event, p pipeline.Progress) error {
+			last = p
+			return nil
+		})
+	}()
+	b.ResetTimer()
+	const rate = 500_000
+	begin, sent := time.Now(), 0
+	for i := 0; sent < b.N; i++ {
+		for time.Since(begin) < time.Duration(sent)*time.Second/rate { // the least sleep is longer than that
+		}
+		burst := bursts[i%len(bursts)]
+		s.Send(b, burst...)
+		sent += len(burst)
+	}
+	took := time.Since(begin)
+	b.StopTimer()
+	stats := src.Stats()[0]
+	for stats.Delivered+stats.RingFull < uint64(sent) && time.Since(begin) < took+2*time.Second {
+		stats = src.Stats()[0] // until the rest is read
+	}
+	cancel()
+	if err := <-flowed; !errors.Is(err, context.Canceled) {
+		b.Fatal(err)
+	}
+	if stats.Seen != uint64(sent) || last.Flow.Packets != stats.Delivered {
+		b.Errorf("%d sent, %d in flows, stats %+v: they do not add up", sent, last.Flow.Packets, stats)
+	}
+	b.ReportMetric(float64(sent)/took.Seconds(), "packets/s")
+	b.ReportMetric(100*float64(stats.Lost())/float64(sent), "%lost")
+}
