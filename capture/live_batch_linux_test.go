@@ -13,14 +13,15 @@ import (
 	"gatehouse/internal/testkit"
 )
 
-// given batches that are not given back
+// given batches that hold every block of a ring
 // when frames keep coming
-// then the batches keep their packets, and the source closes without them
+// then the frames are dropped and counted, the batches keep their packets, no
+// block is delivered twice, and the source closes without them
 func TestLiveBatchKeepsPackets(t *testing.T) {
 	pair(t)
 	l := openLive(t, func(c *LiveConfig) { c.RingBytes = minRing })
 	s := testkit.NewSender(t, "va")
-	const held = minRing/ringBlock - 1
+	const held = minRing / ringBlock
 	var batches [held]Batch
 	for n := range uint32(held) {
 		s.Send(t, testkit.UDPFrame(hostA, hostB, n))
@@ -46,6 +47,7 @@ func TestLiveBatchKeepsPackets(t *testing.T) {
 		}
 	}
 	check()
+	quiet(t, l)
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -57,9 +59,27 @@ func TestLiveBatchKeepsPackets(t *testing.T) {
 			t.Errorf("after batch %d of %d was released: ring is gone: %t", n+1, held, ring.mem == nil)
 		}
 	}
+	got, dropped := l.Stats()[0], uint64(100*len(flood))
+	if got.Seen != held+dropped || got.Delivered != held || got.RingFull != dropped || got.Freezes == 0 {
+		t.Errorf("stats %+v, want %d delivered and %d dropped", got, held, dropped)
+	}
+}
+
+func TestLiveUnread(t *testing.T) {
+	pair(t)
+	l := openLive(t, nil)
+	s := testkit.NewSender(t, "va")
+	const count = 10
+	for n := range uint32(count) {
+		s.Send(t, testkit.UDPFrame(hostA, hostB, n))
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s.Send(t, testkit.UDPFrame(hostA, hostB, count)) // nobody's any more
 	got := l.Stats()[0]
-	if want := uint64(held + 100*len(flood)); got.Seen != want || got.Delivered+got.RingFull+got.Unread != want || got.Unread == 0 {
-		t.Errorf("stats %+v, want %d seen, all accounted for, some unread", got, want)
+	if got.Seen != count || got.Unread != count || got.Lost() != count || got.Delivered != 0 {
+		t.Errorf("stats %+v, want %d unread", got, count)
 	}
 }
 
