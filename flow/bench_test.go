@@ -2,12 +2,16 @@ package flow
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"path/filepath"
 	"testing"
 	"unsafe"
 
 	"gatehouse/capture"
+	"gatehouse/internal/testkit"
 )
 
 // conversation builds frames of many established TCP flows in both
@@ -118,28 +122,82 @@ func BenchmarkShard(b *testing.B) {
 	}
 }
 
-// BenchmarkOpenClose is the life of a flow of one packet: opened, reported,
-// expired, reported.
-func BenchmarkOpenClose(b *testing.B) {
-	syn := tcpFrame(b, tcpClient, tcpServer, TCPSyn, 1, 0, "")
-	s := newTestShard(b, func(c *Config) { c.MaxFlows = 1 << 18 })
-	const alive = 100_000 // opened within the time that a half-open flow lives
-	step := int64(s.cfg.HalfOpen) / alive
-	b.ReportAllocs()
-	open := func(i int) {
-		binary.BigEndian.PutUint32(syn.Data[ethernetHeader+12:], uint32(mix(uint64(i)^seedAddr, seedPorts)))
-		s.Packet(syn, second+int64(i)*step, uint64(i+1))
-		if i%512 == 0 {
-			s.Advance(second + int64(i)*step)
-			s.Reset()
+// BenchmarkFile is all that happens to a packet of a capture file on its way
+// into its flow: reading, decoding, look-up and update.
+func BenchmarkFile(b *testing.B) {
+	for _, flows := range []int{1_000, 50_000} {
+		packets := traffic(b, flows, 1<<20, true)
+		frames := make([]testkit.Frame, len(packets))
+		for i := range packets {
+			frames[i] = testkit.Frame{Time: second + int64(i), Data: packets[i].Data, Length: packets[i].Length}
 		}
+		name := filepath.Join(b.TempDir(), "file.pcap")
+		testkit.WritePcap(b, name, uint32(capture.LinkEthernet), frames)
+		b.Run(fmt.Sprintf("%dk/random", flows/1000), func(b *testing.B) {
+			s := newTestShard(b, func(c *Config) { c.MaxFlows = 2 * flows })
+			var batch capture.Batch
+			var times []int64
+			var src capture.Source
+			b.ReportAllocs()
+			for n := 0; n < b.N; n += len(batch.Packets) {
+				if src == nil {
+					var err error
+					if src, err = capture.Open([]string{name}); err != nil {
+						b.Fatal(err)
+					}
+				}
+				switch err := src.Read(&batch); {
+				case errors.Is(err, io.EOF):
+					_ = src.Close()
+					src = nil
+				case err != nil:
+					b.Fatal(err)
+				}
+				times = times[:0]
+				for i := range batch.Packets {
+					times = append(times, batch.Packets[i].Time)
+				}
+				s.Batch(batch.Packets, times, 1, nil)
+				s.Reset()
+			}
+			if src != nil {
+				_ = src.Close()
+			}
+		})
 	}
-	for i := range alive {
-		open(i)
-	}
-	b.ResetTimer()
-	for i := range b.N {
-		open(alive + i)
+}
+
+// BenchmarkOpenClose is the life of a flow of one packet: opened, reported,
+// expired, reported; in a table with room, and in one under pressure.
+func BenchmarkOpenClose(b *testing.B) {
+	for _, c := range []struct {
+		name            string
+		capacity, alive int
+	}{
+		{"room", 1 << 18, 100_000},
+		{"pressed", 1 << 20, 1_000_000},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			syn := tcpFrame(b, tcpClient, tcpServer, TCPSyn, 1, 0, "")
+			s := newTestShard(b, func(cfg *Config) { cfg.MaxFlows = c.capacity })
+			step := int64(s.cfg.HalfOpen) / int64(c.alive)
+			open := func(i int) {
+				binary.BigEndian.PutUint32(syn.Data[ethernetHeader+12:], uint32(mix(uint64(i)^seedAddr, seedPorts)))
+				s.Packet(syn, second+int64(i)*step, uint64(i+1))
+				if i%512 == 0 {
+					s.Advance(second + int64(i)*step)
+					s.Reset()
+				}
+			}
+			for i := range c.alive {
+				open(i)
+			}
+			b.ReportAllocs()
+			b.ResetTimer()
+			for i := range b.N {
+				open(c.alive + i)
+			}
+		})
 	}
 }
 

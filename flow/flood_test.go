@@ -63,7 +63,10 @@ func TestFloodOfRandomFlows(t *testing.T) {
 	case testing.Short():
 		flood = 300_000
 	}
-	defer debug.SetMemoryLimit(debug.SetMemoryLimit(64 << 20))
+	const room = 64 << 20
+	debug.FreeOSMemory()
+	before := residentNow(t)
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(int64(heldNow() + room)))
 	s := newTestShard(t, func(c *Config) { c.MaxFlows = DefaultConfig().MaxFlows })
 	target := hostAt("192.168.1.5", 80)
 	a := newAttacker(t, target)
@@ -119,15 +122,15 @@ func TestFloodOfRandomFlows(t *testing.T) {
 		s.Advance(now)
 		take()
 	}
-	resident := residentNow(t)
+	resident := residentNow(t) - min(before, residentNow(t))
 	s.Close(now)
 	take()
 
 	if full == 0 || most > full+4<<20 {
 		t.Errorf("%d MiB held with a full table, then %d", full>>20, most>>20)
 	}
-	if resident > 256<<20 { // of the whole test process
-		t.Errorf("%d MiB resident", resident>>20)
+	if resident > room && !testing.Short() { // short runs are those of the race detector, which has memory of its own
+		t.Errorf("%d MiB resident, want at most %d", resident>>20, room>>20)
 	}
 	for i := range established {
 		r := ends[uint16(40000+i)]
@@ -244,7 +247,7 @@ func TestMemoryOfFlows(t *testing.T) {
 				t.Errorf("%d MiB held, want at most %d", held>>20, c.limit>>20)
 			}
 			grown := residentNow(t) - min(resident, residentNow(t))
-			if grown > c.limit {
+			if grown > c.limit && !testing.Short() {
 				t.Errorf("%d MiB resident, want at most %d", grown>>20, c.limit>>20)
 			}
 			t.Logf("%d MiB held, %d resident", held>>20, grown>>20)

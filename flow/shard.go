@@ -74,7 +74,7 @@ func NewShard(cfg Config, protocols []wire.Protocol) *Shard {
 func (s *Shard) setNow(now int64) {
 	if !s.started {
 		s.started, s.now = true, min(now, math.MaxInt64-1)
-		s.table.wheel.tick = now >> wheelShift
+		s.table.wheel.start(s.now)
 	}
 	// Below the latest deadline there can be, so that the flow of the packet at
 	// hand is never due itself.
