@@ -5,10 +5,8 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"runtime"
 	"runtime/debug"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -50,81 +48,106 @@ func (a *attacker) batch(n int, now int64) ([]capture.Packet, []int64) {
 // soak reports whether there is time for everything: make soak.
 func soak() bool { return os.Getenv("GATEHOUSE_SOAK") != "" }
 
+// talkers are established connections that go on.
+type talkers struct {
+	frames []capture.Packet // up and down of each
+	times  []int64
+	rounds uint64 // packets each way so far
+	ends   map[uint16]Record
+	starts int // of any flow
+}
+
+const firstTalker = 40000 // port of the first connection's client
+
+func newTalkers(tb testing.TB, n int) *talkers {
+	tb.Helper()
+	k := &talkers{times: make([]int64, 2*n), ends: make(map[uint16]Record)}
+	for i := range n {
+		c := hostAt("192.168.1.20", uint16(firstTalker+i))
+		k.frames = append(k.frames,
+			*tcpFrame(tb, c, tcpServer, TCPAck, 1, 1, "x"),
+			*tcpFrame(tb, tcpServer, c, TCPAck, 1, 2, ""))
+	}
+	return k
+}
+
+// speak lets every connection exchange a packet. It returns the next ordinal.
+func (k *talkers) speak(s *Shard, now int64, seq uint64) uint64 {
+	for i := range k.times {
+		k.times[i] = now
+	}
+	s.Batch(k.frames, k.times, seq, nil)
+	k.rounds++
+	return seq + uint64(len(k.frames))
+}
+
+// listen takes the events of a shard.
+func (k *talkers) listen(s *Shard) {
+	for _, e := range s.Events() {
+		switch {
+		case e.Kind == Start:
+			k.starts++
+		case e.Kind == End && e.Record.Server.Addr == tcpServer.addr:
+			k.ends[e.Record.Client.Port] = e.Record
+		}
+	}
+	s.Reset()
+}
+
+// check holds that no packet of any connection was lost.
+func (k *talkers) check(t *testing.T) {
+	t.Helper()
+	for i := range len(k.frames) / 2 {
+		r, n := k.ends[uint16(firstTalker+i)], k.rounds
+		if r.Packets != [2]uint64{n, n} || r.Bytes != [2]uint64{41 * n, 40 * n} || r.Payload != [2]uint64{n, 0} {
+			t.Fatalf("connection %d: %v packets, %v bytes, want %d each way", i, r.Packets, r.Bytes, n)
+		}
+	}
+}
+
 // TestFloodOfRandomFlows: given 1,000 established connections in a table of
 // the default size, a flood of millions of SYNs from random addresses at
 // 100,000 a second leaves memory where it was when the table was full, loses
 // no packet of the connections, is told of in few events, and is reported with
 // who sent it and to whom.
 func TestFloodOfRandomFlows(t *testing.T) {
-	flood, established := 2_000_000, 1000
+	const rate, established, room = 100_000, 1000, 64 << 20
+	flood := 2_000_000
 	switch {
 	case soak():
 		flood = 10_000_000
 	case testing.Short():
 		flood = 300_000
 	}
-	const room = 64 << 20
 	debug.FreeOSMemory()
 	before := residentNow(t)
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(int64(heldNow() + room)))
 	s := newTestShard(t, func(c *Config) { c.MaxFlows = DefaultConfig().MaxFlows })
 	target := hostAt("192.168.1.5", 80)
-	a := newAttacker(t, target)
-
-	var talk []capture.Packet // up and down of each connection
-	for i := range established {
-		c := hostAt("192.168.1.20", uint16(40000+i))
-		talk = append(talk,
-			*tcpFrame(t, c, tcpServer, TCPAck, 1, 1, "x"),
-			*tcpFrame(t, tcpServer, c, TCPAck, 1, 2, ""))
-	}
-	talkTimes := make([]int64, len(talk))
-	now, seq, rounds := second, uint64(1), uint64(0)
-	starts := 0
-	ends := map[uint16]Record{}
-	take := func() {
-		for _, e := range s.Events() {
-			r := e.Record
-			switch {
-			case e.Kind == Start:
-				starts++
-			case e.Kind == End && r.Server.Addr == tcpServer.addr:
-				ends[r.Client.Port] = r
-			}
-		}
-		s.Reset()
-	}
-	speak := func() {
-		for i := range talkTimes {
-			talkTimes[i] = now
-		}
-		s.Batch(talk, talkTimes, seq, nil)
-		seq += uint64(len(talk))
-		rounds++
-	}
-	speak()
-	var full, most uint64
+	a, k := newAttacker(t, target), newTalkers(t, established)
+	now := second
+	seq := k.speak(s, now, 1)
+	var full, most uint64 // held when the table was full, and later
 	for sent := 0; sent < flood; sent += len(a.times) {
-		now += int64(len(a.times)) * second / 100_000
+		now += int64(len(a.times)) * second / rate
 		p, times := a.batch(min(len(a.times), flood-sent), now)
 		s.Batch(p, times, seq, nil)
 		seq += uint64(len(p))
-		if sent/len(a.times)%200 == 0 { // every second or so
-			speak()
+		if sent/len(a.times)%200 == 0 { // about every second
+			seq = k.speak(s, now, seq)
 			if sent > 2*s.cfg.MaxFlows {
-				m := heldNow()
+				most = max(most, heldNow())
 				if full == 0 {
-					full = m
+					full = most
 				}
-				most = max(most, m)
 			}
 		}
 		s.Advance(now)
-		take()
+		k.listen(s)
 	}
 	resident := residentNow(t) - min(before, residentNow(t))
 	s.Close(now)
-	take()
+	k.listen(s)
 
 	if full == 0 || most > full+4<<20 {
 		t.Errorf("%d MiB held with a full table, then %d", full>>20, most>>20)
@@ -132,22 +155,16 @@ func TestFloodOfRandomFlows(t *testing.T) {
 	if resident > room && !testing.Short() { // short runs are those of the race detector, which has memory of its own
 		t.Errorf("%d MiB resident, want at most %d", resident>>20, room>>20)
 	}
-	for i := range established {
-		r := ends[uint16(40000+i)]
-		if r.Packets != [2]uint64{rounds, rounds} || r.Bytes != [2]uint64{41 * rounds, 40 * rounds} || r.Payload != [2]uint64{rounds, 0} {
-			t.Fatalf("connection %d: %v packets, %v bytes, want %d each way", i, r.Packets, r.Bytes, rounds)
-		}
-	}
+	k.check(t)
 	st := s.Stats()
-	if want := uint64(flood + established); st.Flows != want || uint64(starts)+st.Unannounced != want {
-		t.Errorf("%d flows, %d announced, %d not; want %d", st.Flows, starts, st.Unannounced, want)
+	if want := uint64(flood + established); st.Flows != want || uint64(k.starts)+st.Unannounced != want {
+		t.Errorf("%d flows, %d announced, %d not; want %d", st.Flows, k.starts, st.Unannounced, want)
 	}
-	seconds := int(now/second) + 1
-	if limit := s.table.pressure + seconds*newcomers; starts > limit {
-		t.Errorf("%d flows announced, want at most %d", starts, limit)
+	if limit := s.table.pressure + (int(now/second)+1)*newcomers; k.starts > limit {
+		t.Errorf("%d flows announced, want at most %d", k.starts, limit)
 	}
 	checkFlood(t, &st, flood, macB, target)
-	t.Logf("%d flows: %d announced, %d evicted; held %d MiB, resident %d MiB; %v", flood, starts, st.Evicted, most>>20, resident>>20, st.Flood)
+	t.Logf("%d flows: %d announced, %d evicted; held %d MiB, resident %d MiB", flood, k.starts, st.Evicted, most>>20, resident>>20)
 }
 
 // checkFlood: nearly all flows of a flood are reported. Those that were
@@ -168,92 +185,6 @@ func checkFlood(t *testing.T, st *Stats, flood int, mac [6]byte, target host) {
 	}
 	if len(f.Sources) != 0 {
 		t.Errorf("sources %+v, but none stands out", f.Sources)
-	}
-}
-
-// heldNow is what the heap holds after a collection.
-func heldNow() uint64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
-}
-
-// residentNow is the process's memory as the kernel sees it.
-func residentNow(t *testing.T) uint64 {
-	t.Helper()
-	status, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		t.Skipf("no /proc: %v", err)
-	}
-	for line := range strings.Lines(string(status)) {
-		if f := strings.Fields(line); len(f) == 3 && f[0] == "VmRSS:" {
-			kib, err := strconv.ParseUint(f[1], 10, 64)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return kib << 10
-		}
-	}
-	t.Fatal("no VmRSS in /proc/self/status")
-	return 0
-}
-
-// TestMemoryOfFlows holds what a gateway and a factory are promised: all
-// memory of a shard with so many answered flows that are alive, after as many
-// that ended and are remembered, with a payload of some being parsed and the
-// events of four batches outstanding.
-func TestMemoryOfFlows(t *testing.T) {
-	for _, c := range []struct {
-		flows int
-		limit uint64
-	}{
-		{100_000, 64 << 20},
-		{1_000_000, 400 << 20},
-	} {
-		t.Run(fmt.Sprint(c.flows), func(t *testing.T) {
-			if c.flows > 100_000 && testing.Short() {
-				t.Skip("takes 400 MiB")
-			}
-			debug.FreeOSMemory()
-			heap := heldNow()
-			resident := residentNow(t)
-			defer debug.SetMemoryLimit(debug.SetMemoryLimit(int64(heap + c.limit)))
-			s := newTestShard(t, func(cfg *Config) { cfg.MaxFlows = c.flows })
-			up := tcpFrame(t, tcpClient, tcpServer, TCPAck, 1, 1, "some bytes that nobody knows")
-			down := tcpFrame(t, tcpServer, tcpClient, TCPAck, 1, 1, "")
-			var outstanding [4][]Event
-			now := second
-			for turn := range 2 { // the flows of the first are remembered
-				for i := range c.flows {
-					n := uint32(turn*c.flows + i)
-					binary.BigEndian.PutUint32(up.Data[ethernetHeader+12:], 0x0a000000+n)
-					binary.BigEndian.PutUint32(down.Data[ethernetHeader+16:], 0x0a000000+n)
-					s.Packet(up, now, uint64(2*n+1))
-					s.Packet(down, now, uint64(2*n+2))
-					if i%512 == 0 {
-						k := i / 512 % len(outstanding)
-						outstanding[k] = append(outstanding[k][:0], s.Events()...)
-						s.Reset()
-					}
-				}
-				now += second
-			}
-			held := heldNow() - heap
-			if got := s.Stats().Active; got != uint64(c.flows) {
-				t.Fatalf("%d flows are alive", got)
-			}
-			if held > c.limit {
-				t.Errorf("%d MiB held, want at most %d", held>>20, c.limit>>20)
-			}
-			grown := residentNow(t) - min(resident, residentNow(t))
-			if grown > c.limit && !testing.Short() {
-				t.Errorf("%d MiB resident, want at most %d", grown>>20, c.limit>>20)
-			}
-			t.Logf("%d MiB held, %d resident", held>>20, grown>>20)
-			runtime.KeepAlive(s)
-			runtime.KeepAlive(&outstanding)
-		})
 	}
 }
 

@@ -59,7 +59,8 @@ func TestFloodLine(t *testing.T) {
 	}{
 		{"nobody stands out", flow.Flood{Flows: 1234}, "flood: 1,234 unanswered flows from many addresses to many targets, 1970-01-01 00:00:00 to 00:00:00 UTC"},
 		{
-			"random sources behind one device", flow.Flood{Flows: 1000, Senders: []flow.Flooder{{MAC: mac, Flows: 1000}}, Targets: []flow.Flooder{target}},
+			"random sources behind one device",
+			flow.Flood{Flows: 1000, Senders: []flow.Flooder{{MAC: mac, Flows: 1000}}, Targets: []flow.Flooder{target}},
 			"flood: 1,000 unanswered flows from many addresses (02:00:00:00:00:07) to 192.168.1.5:53, 1970-01-01 00:00:00 to 00:00:00 UTC",
 		},
 		{
