@@ -95,7 +95,7 @@ func TestLiveRingFull(t *testing.T) {
 		}
 		s.Send(t, batch...)
 	}
-	full := l.Stats()[0]
+	full := arrived(t, l, count)
 	if full.Seen != count || full.RingFull == 0 || full.Freezes == 0 {
 		t.Fatalf("stats %+v, want %d seen and some dropped", full, count)
 	}

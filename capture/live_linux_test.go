@@ -24,6 +24,7 @@ func TestLive(t *testing.T) {
 	for n := range uint32(count) {
 		s.Send(t, testkit.UDPFrame(hostA, hostB, n))
 	}
+	arrived(t, l, count)
 	after := time.Now().UnixNano()
 	next, last := uint32(0), before
 	collect(t, l, count, func(p *Packet) {

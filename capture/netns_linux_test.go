@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"runtime"
 	"testing"
 	"time"
 
@@ -76,4 +77,20 @@ func mustParse(tb testing.TB, text string) Filter {
 		tb.Fatal(err)
 	}
 	return f
+}
+
+// arrived waits until the kernel has passed on what was sent: under load it
+// does so a little after the sender has returned.
+func arrived(tb testing.TB, l *Live, frames uint64) LiveStats {
+	tb.Helper()
+	deadline := time.Now().Add(5 * time.Second)
+	for {
+		switch got := l.Stats()[0]; {
+		case got.Seen >= frames:
+			return got
+		case time.Now().After(deadline):
+			tb.Fatalf("%d of %d frames arrived in time", got.Seen, frames)
+		}
+		runtime.Gosched()
+	}
 }
