@@ -69,9 +69,8 @@ func (a *analyst) forget(d *device.Device) {
 
 // round takes in the events of one round.
 func (a *analyst) round(events []flow.Event, p Progress) {
-	if seen := p.Flow.Packets; seen > 0 {
-		a.visibility = float64(seen-p.Flow.Malformed()) / float64(seen)
-	}
+	losses := lossesOf(&p.Flow, p.Live)
+	a.visibility = losses.Visibility()
 	for i := range events {
 		a.event(&events[i])
 	}

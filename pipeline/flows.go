@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"time"
 
 	"gatehouse/capture"
 	"gatehouse/flow"
@@ -35,7 +36,8 @@ type round struct {
 // so far. Very many come in parts; Progress.Now is then the time of the last
 // of them. The events are valid during the call only. It returns the error that
 // ended the input (nil for its regular end), after everything before it was
-// visited, or visit's own.
+// visited, or visit's own. When ctx ends, all flows are ended and visited too,
+// and its error is returned.
 func Flows(ctx context.Context, src capture.Source, cfg Config, visit func([]flow.Event, Progress) error) error {
 	f := &flows{
 		cfg:    cfg,
@@ -51,8 +53,7 @@ func Flows(ctx context.Context, src capture.Source, cfg Config, visit func([]flo
 		}
 		f.free <- rounds[i]
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	stop := make(chan struct{})
 
 	var workers sync.WaitGroup
 	inputs := make([]chan *round, cfg.Workers)
@@ -62,14 +63,14 @@ func Flows(ctx context.Context, src capture.Source, cfg Config, visit func([]flo
 	}
 	var readErr error
 	workers.Go(func() {
-		readErr = f.read(ctx, src, inputs)
+		readErr = f.read(ctx, stop, src, inputs)
 		for _, in := range inputs {
 			close(in)
 		}
 		close(f.sorted)
 	})
 	err := f.merge(visit)
-	cancel()
+	close(stop)
 	for range f.sorted { // lets a reader that waits for room see the end
 	}
 	workers.Wait()
@@ -88,27 +89,42 @@ type Progress struct {
 	Flow        flow.Stats
 	Repaired    uint64 // packets whose time was implausible
 	ClockSteps  uint64
-	Read, Total int64 // input bytes; Total is 0 if unknown
+	Read, Total int64               // input bytes; Total is 0 if unknown
+	Live        []capture.LiveStats // of each interface, as of the last second; nil for files
 }
+
+// live is what tells a live source from files: it can lose frames, and says so.
+type live interface{ Stats() []capture.LiveStats }
+
+// askEvery is how often, in packet time, a live source is asked what it lost.
+const askEvery = int64(time.Second)
 
 type flows struct {
 	cfg    Config
 	clock  Clock
 	free   chan *round
 	sorted chan *round // in the order of the input
+	lost   []capture.LiveStats
+	asked  int64 // packet time at which lost was asked for
 }
 
-// read cuts the input into rounds and hands each to all shards.
-func (f *flows) read(ctx context.Context, src capture.Source, inputs []chan *round) error {
+// read cuts the input into rounds and hands each to all shards. stop says that
+// nobody takes rounds any more.
+func (f *flows) read(ctx context.Context, stop <-chan struct{}, src capture.Source, inputs []chan *round) error {
 	seq := uint64(1)
 	for {
 		var r *round
 		select {
 		case r = <-f.free:
-		case <-ctx.Done():
-			return ctx.Err()
+		case <-stop:
+			return nil
 		}
-		err := src.Read(&r.batch)
+		err := ctx.Err()
+		if err == nil {
+			err = src.Read(&r.batch)
+		} else {
+			r.batch.Release() // the last round is empty
+		}
 		r.last = err != nil
 		packets := r.batch.Packets
 		r.times = f.clock.Stamp(r.times[:0], packets)
@@ -122,6 +138,7 @@ func (f *flows) read(ctx context.Context, src capture.Source, inputs []chan *rou
 		}
 		r.at = Progress{Now: r.now, Repaired: f.clock.Repaired, ClockSteps: f.clock.Steps}
 		r.at.Read, r.at.Total = src.Progress()
+		r.at.Live = f.losses(src, r.now, r.last)
 		r.done.Add(f.cfg.Workers)
 		for _, in := range inputs {
 			in <- r
@@ -132,10 +149,16 @@ func (f *flows) read(ctx context.Context, src capture.Source, inputs []chan *rou
 			return nil
 		case err != nil:
 			return err
-		case ctx.Err() != nil:
-			return ctx.Err()
 		}
 	}
+}
+
+// losses asks a live source what it lost, once a second and at the end.
+func (f *flows) losses(src capture.Source, now int64, last bool) []capture.LiveStats {
+	if l, ok := src.(live); ok && (last || now-f.asked >= askEvery) {
+		f.lost, f.asked = l.Stats(), now
+	}
+	return f.lost
 }
 
 // deal tells the shards their packets.

@@ -25,6 +25,7 @@ import (
 type Summary struct {
 	First, Last time.Time // packet time; zero if there was no packet
 	Flow        flow.Stats
+	Losses      Losses
 	Repaired    uint64 // packets whose time was implausible and replaced
 	ClockSteps  uint64 // times that the recording clock was set
 	Events      uint64 // flow events judged
@@ -84,6 +85,7 @@ func (r *runner) round(ctx context.Context, events []flow.Event, p Progress) err
 	r.analyst.round(events, p)
 	r.sum.Last = time.Unix(0, p.Now).UTC()
 	r.sum.Flow, r.sum.Repaired, r.sum.ClockSteps, r.sum.Bytes = p.Flow, p.Repaired, p.ClockSteps, p.Read
+	r.sum.Losses = lossesOf(&p.Flow, p.Live)
 	if r.cfg.Progress != nil {
 		r.cfg.Progress(p.Read, p.Total)
 	}

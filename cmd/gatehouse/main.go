@@ -59,7 +59,7 @@ is not. Start with: gatehouse demo`,
 	root.SetErr(stderr)
 	root.SetArgs(args)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(a.demo(), a.replay(), a.events(), a.alerts(), a.incidents(), a.devices(), a.show(), a.simulate(), a.version())
+	root.AddCommand(a.demo(), a.run(), a.replay(), a.events(), a.alerts(), a.incidents(), a.devices(), a.show(), a.simulate(), a.version())
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitOK

@@ -71,18 +71,24 @@ func (a *app) printReplay(o *outcome, asJSON bool) error {
 	}
 	var b strings.Builder
 	s := styleFor(a.stdout)
-	fmt.Fprintln(&b, summaryLine(o.summary))
-	writeNotes(&b, o.summary, s)
-	fmt.Fprintln(&b, s.dim(budgetLine(o.summary)))
-	fmt.Fprintln(&b)
-	writeDevices(&b, o.summary.Devices)
-	for _, g := range o.summary.Gateways {
-		fmt.Fprintln(&b, s.dim("gateway: "+strings.TrimPrefix(g.Name+" "+addresses(g), g.MAC.String()+" ")))
-	}
+	writeSummary(&b, o.summary, s)
 	fmt.Fprintln(&b)
 	writeIncidents(&b, o.incidents, o.alerts, s)
 	_, err := io.WriteString(a.stdout, b.String())
 	return err
+}
+
+// writeSummary tells what was read, what to know about it, and which devices
+// were there.
+func writeSummary(b *strings.Builder, sum *pipeline.Summary, s style) {
+	fmt.Fprintln(b, summaryLine(sum))
+	writeNotes(b, sum, s)
+	fmt.Fprintln(b, s.dim(budgetLine(sum)))
+	fmt.Fprintln(b)
+	writeDevices(b, sum.Devices)
+	for _, g := range sum.Gateways {
+		fmt.Fprintln(b, s.dim("gateway: "+strings.TrimPrefix(g.Name+" "+addresses(g), g.MAC.String()+" ")))
+	}
 }
 
 // summaryLine says what was read, in the form that logs and people share.
@@ -126,6 +132,12 @@ func writeNotes(b *strings.Builder, sum *pipeline.Summary, s style) {
 		note(n, "packets not followed: "+strings.ReplaceAll(flow.Reason(r).String(), "_", " "))
 	}
 	note(f.StreamGaps, "connections with bytes that were lost or not captured: their contents are known only in part")
+	l := &sum.Losses
+	note(l.RingFull, "packets dropped by the kernel because they were not read in time")
+	note(l.Damaged+l.Unread, "packets lost between the kernel and the decoder")
+	if l.Outages > 0 {
+		fmt.Fprintln(b, s.dim(fmt.Sprintf("note: %s times an interface was down or away, %s in all", grouped(l.Outages), l.Outage.Round(time.Second))))
+	}
 	note(f.Evicted, "flows ended early for want of room")
 	if f.Flood.Flows > 0 {
 		fmt.Fprintln(b, s.bad(floodLine(&f.Flood)))

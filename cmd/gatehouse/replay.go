@@ -142,7 +142,7 @@ type outcome struct {
 
 // analyse runs files through the pipeline. A damaged file gives an outcome and
 // an error.
-func (a *app) analyse(ctx context.Context, files []string, f *analysis) (_ *outcome, err error) {
+func (a *app) analyse(ctx context.Context, files []string, f *analysis) (*outcome, error) {
 	cfg, err := f.config(a.logger())
 	if err != nil {
 		return nil, err
@@ -151,27 +151,38 @@ func (a *app) analyse(ctx context.Context, files []string, f *analysis) (_ *outc
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, src.Close()) }()
+	bar := a.progress("analysing")
+	cfg.Progress = bar.set
+	out, err := a.judge(ctx, src, cfg, f.state, nil)
+	bar.done()
+	return out, errors.Join(err, src.Close())
+}
+
+// judge runs a source through the pipeline and keeps the outcome in a state
+// directory, if one is named. raised, which may be nil, is told of each alert.
+func (a *app) judge(ctx context.Context, src capture.Source, cfg pipeline.Config, dir string, raised func(*alert.Alert)) (_ *outcome, err error) {
 	var state pipeline.State
 	var st *store.Store
-	if f.state != "" {
-		if st, err = store.Open(ctx, f.state, store.Options{Log: a.logger()}); err != nil {
+	if dir != "" {
+		if st, err = store.Open(ctx, dir, store.Options{Log: cfg.Log}); err != nil {
 			return nil, err
 		}
 		defer func() { err = errors.Join(err, st.Close()) }()
 		state = st
 	}
-	bar := a.progress("analysing")
-	cfg.Progress = bar.set
-	var raised []string
-	sum, err := pipeline.Run(ctx, src, state, cfg, func(al *alert.Alert) { raised = append(raised, al.ID) })
-	bar.done()
+	var ids []string
+	sum, err := pipeline.Run(ctx, src, state, cfg, func(al *alert.Alert) {
+		ids = append(ids, al.ID)
+		if raised != nil {
+			raised(al)
+		}
+	})
 	if sum == nil {
 		return nil, err
 	}
 	out := &outcome{summary: sum, alerts: sum.Changes.Alerts, incidents: sum.Changes.Incidents}
 	if st != nil {
-		if loadErr := out.load(context.WithoutCancel(ctx), st, raised); loadErr != nil {
+		if loadErr := out.load(context.WithoutCancel(ctx), st, ids); loadErr != nil {
 			return nil, errors.Join(err, loadErr)
 		}
 	}

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gatehouse/alert"
+	"gatehouse/capture"
+)
+
+func (a *app) run() *cobra.Command {
+	var f analysis
+	var interfaces []string
+	var duration time.Duration
+	var filter string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "run -i INTERFACE",
+		Short: "Analyse live traffic",
+		Long: `Capture from network interfaces, analyse what passes, and print alerts as they
+come, until interrupted or for as long as --duration says. It needs root or
+CAP_NET_RAW. Packets never wait for it: what it cannot read in time is dropped
+by the kernel, counted and told at the end.`,
+		Example: `  gatehouse run -i br0 --state /var/lib/gatehouse
+  gatehouse run -i eth1 -i eth2 --filter 'not port 22' --duration 1h`,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if len(interfaces) == 0 {
+				return usageError{errors.New("run: say where to capture with -i INTERFACE")}
+			}
+			live := capture.DefaultLiveConfig(interfaces...)
+			var err error
+			if live.Filter, err = capture.ParseFilter(filter); err != nil {
+				return usageError{fmt.Errorf("--filter: %w", err)}
+			}
+			ctx := cmd.Context()
+			if duration > 0 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, duration)
+				defer cancel()
+			}
+			return a.runLive(ctx, live, &f, asJSON)
+		},
+	}
+	f.register(cmd)
+	flags := cmd.Flags()
+	flags.StringSliceVarP(&interfaces, "interface", "i", nil, "capture from this `INTERFACE`; may be given several times")
+	flags.StringVar(&filter, "filter", "", "capture only what matches this `EXPRESSION`: host, net, port, vlan, ip, ip6, tcp, udp, arp, and, or, not")
+	flags.DurationVar(&duration, "duration", 0, "stop after this `DURATION` (default: when interrupted)")
+	flags.BoolVar(&asJSON, "json", false, "print alerts as JSON lines")
+	return cmd
+}
+
+// runLive analyses live traffic until ctx ends, which is no error.
+func (a *app) runLive(ctx context.Context, live capture.LiveConfig, f *analysis, asJSON bool) error {
+	cfg, err := f.config(a.logger())
+	if err != nil {
+		return err
+	}
+	src, err := capture.OpenLive(live)
+	if err != nil {
+		if errors.Is(err, capture.ErrNoInterface) {
+			return usageError{err}
+		}
+		return err
+	}
+	fmt.Fprintf(a.stderr, "capturing from %s through AF_PACKET rings; interrupt to stop\n", strings.Join(live.Interfaces, ", "))
+	var printErr error
+	out, err := a.judge(ctx, src, cfg, f.state, func(al *alert.Alert) {
+		if printErr == nil {
+			printErr = a.announce(al, asJSON)
+		}
+	})
+	err = errors.Join(err, src.Close())
+	if ctx.Err() != nil && onlyStopped(err) {
+		err = nil
+	}
+	if out != nil && printErr == nil {
+		printErr = a.printRun(out, asJSON)
+	}
+	return errors.Join(err, printErr)
+}
+
+// onlyStopped reports whether an error says nothing but that ctx has ended.
+func onlyStopped(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// announce prints an alert at the moment at which it is raised.
+func (a *app) announce(al *alert.Alert, asJSON bool) error {
+	if asJSON {
+		return printJSON(a.stdout, al)
+	}
+	var b strings.Builder
+	s := styleFor(a.stdout)
+	fmt.Fprintf(&b, "%s  %s  %s\n", shortTime(al.Time), s.severity(al.Severity), s.dim("incident "+al.Incident))
+	writeAlert(&b, al, s)
+	_, err := fmt.Fprintln(a.stdout, b.String())
+	return err
+}
+
+// printRun tells at the end what was seen. The alerts have been printed.
+func (a *app) printRun(o *outcome, asJSON bool) error {
+	if asJSON {
+		_, err := fmt.Fprintln(a.stderr, summaryLine(o.summary))
+		return err
+	}
+	var b strings.Builder
+	s := styleFor(a.stdout)
+	writeSummary(&b, o.summary, s)
+	_, err := fmt.Fprint(a.stdout, b.String())
+	return err
+}
