@@ -1,6 +1,6 @@
 // Package testkit holds what the tests of several rooms share: the way to the
-// capture corpus, tools that a test compares with, golden files and small
-// capture files.
+// capture corpus, tools that a test compares with, golden files, small capture
+// files, and network namespaces with senders in them.
 //
 // It promises that a test which cannot run says why and how to make it run,
 // and that nothing is skipped when CI=true. It must not be imported by code
