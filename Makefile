@@ -28,7 +28,7 @@ PKG       ?= ./...
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build the static binary dist/gatehouse for this machine
@@ -108,8 +108,23 @@ fuzz: ## run every fuzz target, one after the other, each for FUZZTIME=30s
 soak: ## run the long tests in full: a flood of 10 million flows
 	GATEHOUSE_SOAK=1 go test -count=1 -v -run 'Flood|Memory' ./flow/
 
-.PHONY: bench
-bench: ## run every benchmark, each for BENCHTIME=1s
+# Programs that Gatehouse is measured with: name:Debian package.
+BENCH_TOOLS := tcpdump:tcpdump softflowd:softflowd argus:argus-server ndpiReader:libndpi-bin tshark:tshark
+
+.PHONY: bench-deps
+bench-deps: ## install the programs that make bench compares with (Debian, as root)
+	@$(MAKE) test-deps TEST_TOOLS="$(BENCH_TOOLS)"
+
+.PHONY: bench bench-peers bench-stages bench-all
+bench: bench-peers bench-stages ## measure beside other programs and stage by stage, into docs/performance.md (3 minutes)
+
+bench-peers: ## measure beside other programs, into docs/performance.md
+	go test ./internal/bench -count=1 -timeout 30m -v -run '^TestPeers$$' -peers
+
+bench-stages: ## measure stage by stage, into docs/performance.md
+	go test ./internal/bench -count=1 -timeout 30m -v -run '^TestStages$$' -stages
+
+bench-all: ## run every benchmark, each for BENCHTIME=1s
 	go test -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem $(PKG)
 
 .PHONY: eval
