@@ -32,6 +32,9 @@ type Config struct {
 	// Progress is told, from time to time, how much of the input was read. May
 	// be nil.
 	Progress func(done, total int64)
+	// Status is told, about once a second of wall-clock time and at the end,
+	// how the run stands, without its devices and changes. May be nil.
+	Status func(Summary)
 }
 
 // DefaultConfig uses all processors, the balanced budget and no root

@@ -75,7 +75,17 @@ type runner struct {
 	analyst        *analyst
 	state          State
 	started, saved time.Time
+	told           time.Time // when Status was
 	sum            *Summary
+}
+
+// tell gives a copy of how the run stands to Config.Status.
+func (r *runner) tell() {
+	r.told = r.cfg.Now()
+	s := *r.sum
+	s.Counts, s.Budget = r.analyst.book.Counts(), r.cfg.Alert.Budget
+	s.Devices, s.Gateways, s.Changes = nil, nil, alert.Changes{}
+	r.cfg.Status(s)
 }
 
 func (r *runner) round(ctx context.Context, events []flow.Event, p Progress) error {
@@ -89,6 +99,9 @@ func (r *runner) round(ctx context.Context, events []flow.Event, p Progress) err
 	if r.cfg.Progress != nil {
 		r.cfg.Progress(p.Read, p.Total)
 	}
+	if r.cfg.Status != nil && r.cfg.Now().Sub(r.told) >= time.Second {
+		r.tell()
+	}
 	if r.state != nil && r.cfg.Now().Sub(r.saved) >= r.cfg.CheckpointEvery {
 		return r.save(ctx)
 	}
@@ -101,6 +114,9 @@ func (r *runner) finish() {
 	r.sum.Events = a.events
 	r.sum.Counts, r.sum.Budget, r.sum.DeviceDays = a.book.Counts(), r.cfg.Alert.Budget, a.days()
 	r.sum.Devices, r.sum.Gateways = a.devices.Devices(), a.devices.Gateways()
+	if r.cfg.Status != nil {
+		r.tell()
+	}
 }
 
 func (r *runner) save(ctx context.Context) error {

@@ -11,13 +11,14 @@ import (
 
 	"gatehouse/alert"
 	"gatehouse/capture"
+	"gatehouse/pipeline"
 )
 
 func (a *app) run() *cobra.Command {
 	var f analysis
 	var interfaces []string
 	var duration time.Duration
-	var filter string
+	var filter, metricsAddr string
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "run -i INTERFACE",
@@ -44,23 +45,33 @@ by the kernel, counted and told at the end.`,
 				ctx, cancel = context.WithTimeout(ctx, duration)
 				defer cancel()
 			}
-			return a.runLive(ctx, live, &f, asJSON)
+			return a.runLive(ctx, live, &f, metricsAddr, asJSON)
 		},
 	}
 	f.register(cmd)
 	flags := cmd.Flags()
 	flags.StringSliceVarP(&interfaces, "interface", "i", nil, "capture from this `INTERFACE`; may be given several times")
 	flags.StringVar(&filter, "filter", "", "capture only what matches this `EXPRESSION`: host, net, port, vlan, ip, ip6, tcp, udp, arp, and, or, not")
+	flags.StringVar(&metricsAddr, "metrics", "", "serve metrics for Prometheus at this `ADDRESS`, such as 127.0.0.1:9477 (default: none)")
 	flags.DurationVar(&duration, "duration", 0, "stop after this `DURATION` (default: when interrupted)")
 	flags.BoolVar(&asJSON, "json", false, "print alerts as JSON lines")
 	return cmd
 }
 
 // runLive analyses live traffic until ctx ends, which is no error.
-func (a *app) runLive(ctx context.Context, live capture.LiveConfig, f *analysis, asJSON bool) error {
+func (a *app) runLive(ctx context.Context, live capture.LiveConfig, f *analysis, metricsAddr string, asJSON bool) (err error) {
 	cfg, err := f.config(a.logger())
 	if err != nil {
 		return err
+	}
+	if metricsAddr != "" {
+		m := newMetrics()
+		cfg.Status = func(s pipeline.Summary) { m.status.Store(&s) }
+		stop, serveErr := m.serve(ctx, metricsAddr)
+		if serveErr != nil {
+			return usageError{serveErr}
+		}
+		defer func() { err = errors.Join(err, stop()) }()
 	}
 	src, err := capture.OpenLive(live)
 	if err != nil {

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"gatehouse/pipeline"
+)
+
+// metrics serves what a run has seen and lost in the Prometheus text format.
+type metrics struct {
+	status atomic.Pointer[pipeline.Summary]
+	series []series
+}
+
+// series is one metric and how to read it.
+type series struct {
+	desc  *prometheus.Desc
+	kind  prometheus.ValueType
+	label string // value of the label "reason", "" if it has none
+	value func(*pipeline.Summary) float64
+}
+
+// newMetrics lists all metrics. Losses are one metric with a reason each, so
+// that "is anything lost?" is one question.
+func newMetrics() *metrics {
+	m := &metrics{}
+	counter := func(name, help string, value func(*pipeline.Summary) uint64) {
+		m.series = append(m.series, series{
+			desc: prometheus.NewDesc("gatehouse_"+name, help, nil, nil), kind: prometheus.CounterValue,
+			value: func(s *pipeline.Summary) float64 { return float64(value(s)) },
+		})
+	}
+	counter("packets_total", "Frames that were decoded or refused.", func(s *pipeline.Summary) uint64 { return s.Flow.Packets })
+	counter("flows_total", "Flows that were started.", func(s *pipeline.Summary) uint64 { return s.Flow.Flows })
+	counter("alerts_total", "Alerts that were raised.", func(s *pipeline.Summary) uint64 { return s.Counts.Alerts })
+	counter("observations_total", "Observations below the alert budget.", func(s *pipeline.Summary) uint64 { return s.Counts.Observations })
+	counter("parser_panics_total", "Parser failures that were survived; expected to stay 0.", func(s *pipeline.Summary) uint64 { return s.Flow.ParserPanics })
+	counter("interface_outages_total", "Times that an interface went down or away.", func(s *pipeline.Summary) uint64 { return s.Losses.Outages })
+	counter("time_repaired_total", "Packets whose time was implausible and replaced.", func(s *pipeline.Summary) uint64 { return s.Repaired })
+
+	lost := prometheus.NewDesc("gatehouse_lost_total", "What was on the wire and is not in the flows, or not in full, by reason.", []string{"reason"}, nil)
+	for _, l := range []struct {
+		reason string
+		value  func(*pipeline.Losses) uint64
+	}{
+		{"ring_full", func(l *pipeline.Losses) uint64 { return l.RingFull }},
+		{"damaged", func(l *pipeline.Losses) uint64 { return l.Damaged }},
+		{"unread", func(l *pipeline.Losses) uint64 { return l.Unread }},
+		{"refused", func(l *pipeline.Losses) uint64 { return l.Refused }},
+		{"flow_evicted", func(l *pipeline.Losses) uint64 { return l.FlowsEvicted }},
+		{"datagram_dropped", func(l *pipeline.Losses) uint64 { return l.DatagramsDropped }},
+		{"stream_gap", func(l *pipeline.Losses) uint64 { return l.StreamGaps }},
+		{"stream_dropped", func(l *pipeline.Losses) uint64 { return l.StreamsDropped }},
+	} {
+		m.series = append(m.series, series{desc: lost, kind: prometheus.CounterValue, label: l.reason,
+			value: func(s *pipeline.Summary) float64 { return float64(l.value(&s.Losses)) }})
+	}
+	m.series = append(m.series,
+		series{
+			desc: prometheus.NewDesc("gatehouse_flows_active", "Flows in the table.", nil, nil), kind: prometheus.GaugeValue,
+			value: func(s *pipeline.Summary) float64 { return float64(s.Flow.Active) },
+		},
+		series{
+			desc: prometheus.NewDesc("gatehouse_visibility_ratio", "Share of the frames that ended up in flows, 0 to 1.", nil, nil), kind: prometheus.GaugeValue,
+			value: func(s *pipeline.Summary) float64 { return s.Losses.Visibility() },
+		})
+	return m
+}
+
+// Describe implements prometheus.Collector.
+func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
+	for i := range m.series {
+		ch <- m.series[i].desc
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (m *metrics) Collect(ch chan<- prometheus.Metric) {
+	s := m.status.Load()
+	if s == nil {
+		return
+	}
+	for i := range m.series {
+		x := &m.series[i]
+		var labels []string
+		if x.label != "" {
+			labels = []string{x.label}
+		}
+		ch <- prometheus.MustNewConstMetric(x.desc, x.kind, x.value(s), labels...)
+	}
+}
+
+// serve answers on an address until stop is called.
+func (m *metrics) serve(ctx context.Context, addr string) (stop func() error, err error) {
+	registry := prometheus.NewPedanticRegistry()
+	if err := registry.Register(m); err != nil {
+		return nil, err
+	}
+	var lc net.ListenConfig
+	listener, err := lc.Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("serve metrics: %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(listener) }()
+	return func() error {
+		closeErr := server.Close()
+		if err := <-done; !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return closeErr
+	}, nil
+}

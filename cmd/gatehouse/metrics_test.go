@@ -1,0 +1,75 @@
+package main
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"gatehouse/alert"
+	"gatehouse/flow"
+	"gatehouse/pipeline"
+)
+
+func TestMetrics(t *testing.T) {
+	m := newMetrics()
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := free.Addr().String()
+	if err := free.Close(); err != nil {
+		t.Fatal(err)
+	}
+	stop, err := m.serve(t.Context(), addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := scrape(t, addr); strings.Contains(got, "gatehouse_") {
+		t.Errorf("figures before there are any:\n%s", got)
+	}
+	m.status.Store(&pipeline.Summary{
+		Flow:   flow.Stats{Packets: 900, Flows: 12, Active: 7},
+		Losses: pipeline.Losses{Seen: 1000, RingFull: 100, StreamGaps: 3},
+		Counts: alert.Counts{Alerts: 2},
+	})
+	got := scrape(t, addr)
+	for _, want := range []string{
+		"gatehouse_packets_total 900\n",
+		"gatehouse_flows_active 7\n",
+		"gatehouse_alerts_total 2\n",
+		"gatehouse_visibility_ratio 0.9\n",
+		`gatehouse_lost_total{reason="ring_full"} 100` + "\n",
+		`gatehouse_lost_total{reason="stream_gap"} 3` + "\n",
+		`gatehouse_lost_total{reason="refused"} 0` + "\n",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+	if _, err := m.serve(t.Context(), addr); err == nil {
+		t.Error("an address that is taken was served again")
+	}
+	if err := stop(); err != nil {
+		t.Errorf("stop: %v", err)
+	}
+}
+
+func scrape(t *testing.T, addr string) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+addr+"/metrics", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("status %d, %v", resp.StatusCode, err)
+	}
+	return string(body)
+}
