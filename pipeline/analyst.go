@@ -26,6 +26,7 @@ type analyst struct {
 	conns     *detect.Conns
 	book      *alert.Book
 	onAlert   func(*alert.Alert)
+	report    func(detect.Finding) // found, bound once: binding allocates
 
 	log          *slog.Logger
 	deviceConfig device.Config
@@ -52,6 +53,7 @@ func newAnalyst(cfg Config, onAlert func(*alert.Alert)) *analyst {
 		born:       make(map[string]uint16),
 		changed:    make(map[string]bool),
 	}
+	a.report = a.found
 	a.log = cfg.Log
 	a.deviceConfig = cfg.Device
 	a.deviceConfig.Removed = a.forget
@@ -84,7 +86,7 @@ func (a *analyst) tick(now int64) {
 	}
 	a.nextTick = a.now + tickEvery
 	for _, d := range a.detectors {
-		d.Tick(a.now, a.found)
+		d.Tick(a.now, a.report)
 	}
 }
 
@@ -116,7 +118,7 @@ func (a *analyst) event(ev *flow.Event) {
 		Learn: !a.busy(client, ev.Time) && !a.busy(server, ev.Time),
 	}
 	for _, d := range a.detectors {
-		d.Observe(&a.in, a.found)
+		d.Observe(&a.in, a.report)
 	}
 }
 
