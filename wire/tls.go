@@ -43,7 +43,8 @@ var (
 type tlsStream struct {
 	half      [2]tlsHalf
 	sessionID []byte // legacy_session_id of the last ClientHello, at most 32 bytes
-	known     bool   // a hello or an alert has been read: this is TLS
+	leaves    *leaves
+	known     bool // a hello or an alert has been read: this is TLS
 }
 
 // tlsHalf is one direction.
@@ -63,7 +64,7 @@ const (
 	roleServer
 )
 
-func newTLSStream() Stream { return &tlsStream{} }
+func (l *leaves) newTLSStream() Stream { return &tlsStream{leaves: l} }
 
 var (
 	_ Flusher = (*tlsStream)(nil)
@@ -323,7 +324,7 @@ func (s *tlsStream) message(dir Dir, version uint16, b []byte, cut bool, msgs []
 		return append(msgs, m), nil
 	case handshakeCertificate:
 		fromClient := h.role == roleClient || h.role == roleUnknown && dir == FromClient
-		if m := parseCertificate(body, fromClient, cut); m != nil {
+		if m := s.leaves.parseCertificate(body, fromClient, cut); m != nil {
 			return append(msgs, m), nil
 		}
 	}

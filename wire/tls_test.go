@@ -46,6 +46,8 @@ type end struct {
 	log *wireLog
 }
 
+func newTLSStream() Stream { return new(leaves).newTLSStream() }
+
 func (e end) Write(b []byte) (int, error) {
 	e.log.mu.Lock()
 	defer e.log.mu.Unlock()

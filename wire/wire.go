@@ -124,7 +124,9 @@ type Skipper interface {
 	Skip(dir Dir) int64
 }
 
-// Table lists every protocol that can be read. The slice is the caller's.
+// Table lists every protocol that can be read. The slice is the caller's. The
+// parsers that one table makes share what they remember, so all of them belong
+// to one goroutine.
 //
 // TCP recognition is by content. The rows are so strict that at most one Sniff
 // says Yes to the same bytes.
@@ -140,7 +142,7 @@ func Table() []Protocol {
 		{Name: "dhcp", UDPPorts: []uint16{67, 68}, Datagram: parseDHCPv4, SniffDatagram: sniffDHCPv4},
 		{
 			Name: "tls", TCPPorts: []uint16{443, 853, 8443, 8883},
-			Sniff: sniffTLS, SniffLate: sniffLateTLS, NewStream: newTLSStream,
+			Sniff: sniffTLS, SniffLate: sniffLateTLS, NewStream: new(leaves).newTLSStream,
 		},
 		{
 			Name: "http", TCPPorts: []uint16{80, 8000, 8080},

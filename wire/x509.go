@@ -19,6 +19,10 @@ const (
 	maxCertNames  = 100
 	// maxSerialBytes: RFC 5280 section 4.1.2.2 allows 20, some authorities use more.
 	maxSerialBytes = 64
+	// maxLeaves of at most maxLeafBytes are remembered: the devices of a home
+	// see some hundred certificates in a day, nearly all of 1 to 2 KiB.
+	maxLeaves    = 256
+	maxLeafBytes = 4 << 10
 )
 
 var errCert = fmt.Errorf("read certificate: %w", ErrMalformed)
@@ -28,7 +32,7 @@ var errCert = fmt.Errorf("read certificate: %w", ErrMalformed)
 // the end of the message is missing; then the complete certificates before it
 // are kept. It returns nil if there is nothing to report, as for the empty
 // list of a client that has no certificate.
-func parseCertificate(body []byte, fromClient, cut bool) *Certificate {
+func (l *leaves) parseCertificate(body []byte, fromClient, cut bool) *Certificate {
 	s := cryptobyte.String(body)
 	var size uint32
 	if !s.ReadUint24(&size) || len(s) == 0 {
@@ -57,8 +61,37 @@ func parseCertificate(body []byte, fromClient, cut bool) *Certificate {
 		own = append(own, der...)
 		m.Raw[i] = own[start:len(own):len(own)]
 	}
-	m.describeLeaf()
+	l.describe(m)
 	return m
+}
+
+// leaves remembers what certificates say, by their SHA-256: reading one takes
+// some 10 µs and a hundred allocations, and a server shows the same one for
+// weeks. It belongs to one goroutine. A nil *leaves remembers nothing.
+type leaves struct {
+	known map[[sha256.Size]byte]Certificate // without Raw
+}
+
+// describe fills the fields that describe the leaf.
+func (l *leaves) describe(m *Certificate) {
+	if l == nil || len(m.Raw[0]) > maxLeafBytes {
+		m.describeLeaf()
+		return
+	}
+	key := sha256.Sum256(m.Raw[0])
+	d, ok := l.known[key]
+	if ok {
+		d.Raw, d.FromClient, d.Truncated = m.Raw, m.FromClient, m.Truncated
+		*m = d
+		return
+	}
+	m.describeLeaf()
+	if l.known == nil || len(l.known) >= maxLeaves {
+		l.known = make(map[[sha256.Size]byte]Certificate)
+	}
+	d = *m
+	d.Raw = nil
+	l.known[key] = d
 }
 
 // describeLeaf fills the fields that describe the leaf. crypto/x509 is strict
