@@ -15,6 +15,7 @@ import (
 // captures; see docs/detection.md. RITA calls 100 subdomains a tunnel.
 const (
 	tunnelWindow = time.Hour
+	tunnelSweep  = 5 * time.Minute // memory may be kept that much longer
 
 	domainNames = 8.0    // names per registered domain at which surprise begins
 	domainBytes = 400.0  // label bytes per registered domain
@@ -45,7 +46,10 @@ func tunnelTail(u, b int, names, bytes float64) float64 {
 }
 
 // tunnels notices data that leaves in the names of DNS queries.
-type tunnels struct{ devices map[string]*tunnelHour }
+type tunnels struct {
+	devices   map[string]*tunnelHour
+	nextSweep int64
+}
 
 func newTunnels() *tunnels { return &tunnels{devices: make(map[string]*tunnelHour)} }
 
@@ -75,8 +79,13 @@ func (*tunnels) Spec() Spec {
 	}
 }
 
-// Tick implements Detector: hours that are over are forgotten.
+// Tick implements Detector: hours that are over are forgotten. It does not
+// matter when, because a query after the end of one begins another anyway.
 func (t *tunnels) Tick(now int64, _ func(Finding)) {
+	if now < t.nextSweep {
+		return
+	}
+	t.nextSweep = now + int64(tunnelSweep)
 	for id, h := range t.devices {
 		if now-h.start > int64(tunnelWindow) {
 			delete(t.devices, id)
@@ -167,6 +176,9 @@ func (t *tunnels) judge(in *Input, h *tunnelHour, d *tunnelDomain, domain, name 
 	}
 	first := d.first
 	p, wide := DomainTunnelP(len(d.names), d.bytes), DeviceTunnelP(names, bytes)
+	if min(p, wide) > worthNoting {
+		return // nearly always: without a sentence about it
+	}
 	subject, below, perName, perByte := "several domains", fmt.Sprintf("%d domains", domains), deviceNames, deviceBytes
 	if wide < p && domains > 1 {
 		p, first = wide, h.start

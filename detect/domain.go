@@ -30,7 +30,7 @@ func RegisteredDomain(name string) string {
 	if !ok {
 		return name
 	}
-	return rest[strings.LastIndexByte(rest, '.')+1:] + "." + suffix
+	return name[strings.LastIndexByte(rest, '.')+1:]
 }
 
 func isAddr(s string) bool {
