@@ -20,8 +20,17 @@ type place struct {
 // memory to be used again.
 func arrange(events []flow.Event, scratch []place) []place {
 	scratch = scratch[:0]
+	inOrder := true
 	for i := range events {
-		scratch = append(scratch, place{events[i].Time, events[i].Seq, i})
+		at := place{events[i].Time, events[i].Seq, i}
+		if i > 0 {
+			last := &scratch[i-1]
+			inOrder = inOrder && (at.time > last.time || at.time == last.time && at.seq > last.seq)
+		}
+		scratch = append(scratch, at)
+	}
+	if inOrder {
+		return scratch // as in most rounds: only timeouts come late
 	}
 	slices.SortFunc(scratch, func(a, b place) int {
 		if c := cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.seq, b.seq)); c != 0 {
