@@ -61,8 +61,10 @@ func newMetrics() *metrics {
 		{"stream_gap", func(l *pipeline.Losses) uint64 { return l.StreamGaps }},
 		{"stream_dropped", func(l *pipeline.Losses) uint64 { return l.StreamsDropped }},
 	} {
-		m.series = append(m.series, series{desc: lost, kind: prometheus.CounterValue, label: l.reason,
-			value: func(s *pipeline.Summary) float64 { return float64(l.value(&s.Losses)) }})
+		m.series = append(m.series, series{
+			desc: lost, kind: prometheus.CounterValue, label: l.reason,
+			value: func(s *pipeline.Summary) float64 { return float64(l.value(&s.Losses)) },
+		})
 	}
 	m.series = append(m.series,
 		series{

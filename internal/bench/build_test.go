@@ -77,7 +77,7 @@ func (m *mix) save(path string) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(file.Name())
+	defer func() { _ = os.Remove(file.Name()) }() // gone already if all went well
 	defer file.Close()
 	if _, err := m.WriteTo(file); err != nil {
 		return fmt.Errorf("write benchmark capture: %w", err)
