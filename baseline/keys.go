@@ -16,14 +16,13 @@ const (
 	WAN                         // from the device to the internet
 	InboundLAN                  // the device serves the local network
 	InboundWAN                  // the device serves the internet
-	Lookup                      // a kind of record that the device asks for
 )
 
 // Service is what a device uses or offers: a server port in a scope.
 type Service struct {
 	Scope Scope  `json:"s"`
 	Proto uint8  `json:"p,omitempty"` // IP protocol number
-	Port  uint16 `json:"o,omitempty"` // server port, DynamicPort for all ephemeral ones; type of record for a Lookup
+	Port  uint16 `json:"o,omitempty"` // server port, DynamicPort for all ephemeral ones
 }
 
 func compareServices(a, b Service) int {

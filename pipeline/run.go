@@ -70,12 +70,17 @@ func Run(ctx context.Context, src capture.Source, st State, cfg Config, onAlert 
 	return r.sum, err
 }
 
+// pruneEvery is how much wall-clock time passes between two looks for what has
+// been kept for long enough; a run that is shorter looks once.
+const pruneEvery = 24 * time.Hour
+
 type runner struct {
 	cfg            Config
 	analyst        *analyst
 	state          State
 	started, saved time.Time
 	told           time.Time // when Status was
+	pruned         time.Time // when the state was
 	sum            *Summary
 }
 
@@ -132,5 +137,11 @@ func (r *runner) save(ctx context.Context) error {
 		return err
 	}
 	r.saved = now
-	return nil
+	if !r.pruned.IsZero() && now.Sub(r.pruned) < pruneEvery {
+		return nil
+	}
+	r.pruned = now
+	// By packet time: a replay of old captures throws nothing of theirs away.
+	_, err = r.state.Prune(ctx, time.Unix(0, r.analyst.now), store.DefaultRetention())
+	return err
 }

@@ -9,11 +9,13 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"gatehouse/alert"
 	"gatehouse/capture"
+	"gatehouse/detect"
 	"gatehouse/flow"
 	"gatehouse/internal/testkit"
 	"gatehouse/pipeline"
@@ -219,6 +221,32 @@ func split(t *testing.T, name string, num, den int) (first, second string) {
 	testkit.WritePcap(t, first, uint32(capture.LinkEthernet), frames[:cut])
 	testkit.WritePcap(t, second, uint32(capture.LinkEthernet), frames[cut:])
 	return first, second
+}
+
+func TestStateForgetsWhatIsOld(t *testing.T) {
+	name, cfg := home(t)
+	st, err := store.Open(t.Context(), t.TempDir(), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	start := sim.DefaultConfig().Start
+	for _, at := range []time.Time{start.AddDate(0, 0, -200), start.AddDate(0, 0, -20)} {
+		old := alert.Observation{Time: at, Kind: detect.NewDestination, Device: "mac:020000000001", Subject: "example.com", P: .1, Count: 1}
+		if err := st.Checkpoint(t.Context(), store.Batch{Observations: []alert.Observation{old}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := pipeline.Run(t.Context(), open(t, name), st, cfg, nil); err != nil {
+		t.Fatal(err)
+	}
+	left, err := st.Observations(t.Context(), store.Filter{Until: start})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(left) != 1 || !left[0].Time.Equal(start.AddDate(0, 0, -20)) {
+		t.Errorf("left are %v, want the one of 20 days before, not the one of 200", left)
+	}
 }
 
 func TestDamagedInputIsKeptUpToTheDamage(t *testing.T) {

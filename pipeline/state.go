@@ -18,6 +18,7 @@ import (
 // State is where a run keeps what must outlive it; *store.Store is one.
 type State interface {
 	Checkpoint(ctx context.Context, b store.Batch) error
+	Prune(ctx context.Context, now time.Time, r store.Retention) (store.Pruned, error)
 	Alerts(ctx context.Context, f store.Filter) ([]alert.Alert, error)
 	Incidents(ctx context.Context, f store.Filter) ([]alert.Incident, error)
 	Devices(ctx context.Context) ([]store.DeviceRow, error)
