@@ -69,8 +69,13 @@ type Protocol struct {
 
 	// Datagram parses one UDP payload; nil if the protocol has none.
 	Datagram func(b []byte) (Message, error)
+	// NewDatagrams returns a parser for the payloads of one UDP flow. A
+	// protocol has it instead of Datagram if its messages are spread over
+	// datagrams, if one datagram holds several, or if most say nothing worth a
+	// message.
+	NewDatagrams func() Datagrams
 	// SniffDatagram recognises a complete UDP payload on a port that is not
-	// in UDPPorts, so strictly that its word may be trusted; nil if the
+	// in UDPPorts (with NewDatagrams on any port), so strictly that its word may be trusted; nil if the
 	// protocol cannot be told by content.
 	SniffDatagram func(b []byte) bool
 
@@ -101,7 +106,21 @@ type Stream interface {
 	Feed(dir Dir, b []byte, msgs []Message) (n int, out []Message, err error)
 }
 
-// Flusher is a Stream that can make something of a message that will never
+// Datagrams parses the UDP payloads of one flow, both directions, in the order
+// in which they were seen. It is not safe for concurrent use. It may also be a
+// Flusher; its Flush is given no bytes.
+type Datagrams interface {
+	// Datagram parses one payload, of which the end may be cut off by the snap
+	// length, and appends to msgs what it finds. A nil error without a message
+	// means that the payload is of this protocol and has nothing to tell yet.
+	// ErrDone means that nothing of interest can follow in either direction;
+	// it stays this protocol. Any other error means that this payload cannot
+	// be read; the parser is as it was before and can be given the next.
+	// Messages found before an error are returned together with it.
+	Datagram(dir Dir, b []byte, msgs []Message) ([]Message, error)
+}
+
+// Flusher is a Stream or Datagrams that can make something of a message that will never
 // be complete.
 type Flusher interface {
 	// Flush is called at most once for a direction, when no more of its bytes

@@ -13,10 +13,14 @@ func TestTable(t *testing.T) {
 		if (row.Sniff == nil) != (row.NewStream == nil) {
 			t.Errorf("%s: Sniff and NewStream go together", row.Name)
 		}
-		if row.Datagram == nil && row.NewStream == nil {
+		datagrams := row.Datagram != nil || row.NewDatagrams != nil
+		if !datagrams && row.NewStream == nil {
 			t.Errorf("%s: parses nothing", row.Name)
 		}
-		if row.Datagram == nil && (row.SniffDatagram != nil || row.UDPPorts != nil) {
+		if row.Datagram != nil && row.NewDatagrams != nil {
+			t.Errorf("%s: Datagram and NewDatagrams exclude each other", row.Name)
+		}
+		if !datagrams && (row.SniffDatagram != nil || row.UDPPorts != nil) {
 			t.Errorf("%s: recognises datagrams that it cannot parse", row.Name)
 		}
 		for _, port := range row.UDPPorts {
