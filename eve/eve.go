@@ -104,6 +104,8 @@ func (w *Writer) message(ev *flow.Event, m wire.Message) error {
 		return w.dhcp(ev, m)
 	case *wire.ARP:
 		return w.arp(ev, m)
+	case *wire.Login:
+		return w.login(ev, m)
 	default:
 		return fmt.Errorf("write event: no vocabulary for %T", m)
 	}
