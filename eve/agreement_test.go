@@ -18,35 +18,38 @@ import (
 	"gatehouse/internal/testkit"
 )
 
-// field is one kind of value that Gatehouse and Wireshark both read.
-type field int
-
-const (
-	dnsNames field = iota
-	sniNames
-	httpHosts
-	tlsVersions
-	numFields
-)
-
-func (f field) String() string {
-	return [...]string{"DNS query names", "SNI", "HTTP hosts", "TLS versions"}[f]
+// compared is one kind of value that Gatehouse and Wireshark both read. One
+// run of tshark per capture serves all kinds.
+type compared struct {
+	name   string   // "SNI"
+	filter string   // display filter of the packets that have it
+	fields []string // of tshark, besides frame.protocols
+	// theirs gives the values of one row of tshark to add, in normal form.
+	theirs func(row map[string][]string, add func(string))
+	// ours gives those of a line of the log.
+	ours func(l *line, add func(string))
 }
 
-// values are the sets of one capture.
-type values [numFields]map[string]bool
+// comparedKinds lists what is compared. A family of protocols adds its own
+// list, from a file of its own.
+func comparedKinds() []compared {
+	return slices.Concat(webKinds())
+}
 
-func (v *values) add(f field, s string) {
-	if v[f] == nil {
-		v[f] = make(map[string]bool)
+// values are the sets of one capture, by kind.
+type values map[string]map[string]bool
+
+func (v values) add(kind, s string) {
+	if v[kind] == nil {
+		v[kind] = make(map[string]bool)
 	}
-	v[f][s] = true
+	v[kind][s] = true
 }
 
 // exception is a value that one side has for a good reason.
 type exception struct {
 	file  string
-	field field
+	kind  string // name of a compared
 	value string // in normal form
 	why   string
 }
@@ -54,40 +57,40 @@ type exception struct {
 // tsharkAlone lists what tshark finds and we cannot or do not want to.
 func tsharkAlone() []exception {
 	return []exception{
-		{"nDPI/capwap_data.pcapng", sniNames, "alt2-mtalk.google.com", "802.11 frames inside a CAPWAP tunnel, which is not opened"},
-		{"nDPI/openvpn.pcap", tlsVersions, "TLSv1", "TLS inside the packets of OpenVPN over TCP"},
-		{"nDPI/tls_invalid_reads.pcap", sniNames, "e.crashlytics.com", "a ClientHello whose extensions end in the middle is malformed"},
-		{"nDPI/tls_invalid_reads.pcap", tlsVersions, "TLSv1", "the answer to a ClientHello without compression methods, which is malformed"},
+		{"nDPI/capwap_data.pcapng", "SNI", "alt2-mtalk.google.com", "802.11 frames inside a CAPWAP tunnel, which is not opened"},
+		{"nDPI/openvpn.pcap", "TLS versions", "TLSv1", "TLS inside the packets of OpenVPN over TCP"},
+		{"nDPI/tls_invalid_reads.pcap", "SNI", "e.crashlytics.com", "a ClientHello whose extensions end in the middle is malformed"},
+		{"nDPI/tls_invalid_reads.pcap", "TLS versions", "TLSv1", "the answer to a ClientHello without compression methods, which is malformed"},
 	}
 }
 
 // oursAlone lists what we find and tshark does not, without being told how.
 func oursAlone() []exception {
 	return []exception{
-		{"nDPI/http_on_sip_port.pcap", httpHosts, "45.58.148.2", "tshark takes port 5060 for SIP"},
-		{"nDPI/rdp.pcap", sniNames, "192.168.2.142", "TLS after the negotiation of RDP, which tshark finds with -d tcp.port==3389,tls"},
-		{"nDPI/rdp.pcap", tlsVersions, "TLS 1.2", "the same"},
-		{"nDPI/rdp_over_tls.pcap", tlsVersions, "TLS 1.2", "the same"},
-		{"nDPI/soap.pcap", httpHosts, "go.microsoft.com", "segments out of order, which tshark sorts with -o tcp.reassemble_out_of_order:TRUE"},
-		{"nDPI/tls_missing_ch_frag.pcap", sniNames, "r1---sn-5f5nxgvh5o-hjul.googlevideo.com", "a ClientHello of which the second half was not captured"},
-		{"nDPI/tls_port_80.pcapng", tlsVersions, "TLS 1.2", "tshark takes port 80 for HTTP"},
+		{"nDPI/http_on_sip_port.pcap", "HTTP hosts", "45.58.148.2", "tshark takes port 5060 for SIP"},
+		{"nDPI/rdp.pcap", "SNI", "192.168.2.142", "TLS after the negotiation of RDP, which tshark finds with -d tcp.port==3389,tls"},
+		{"nDPI/rdp.pcap", "TLS versions", "TLS 1.2", "the same"},
+		{"nDPI/rdp_over_tls.pcap", "TLS versions", "TLS 1.2", "the same"},
+		{"nDPI/soap.pcap", "HTTP hosts", "go.microsoft.com", "segments out of order, which tshark sorts with -o tcp.reassemble_out_of_order:TRUE"},
+		{"nDPI/tls_missing_ch_frag.pcap", "SNI", "r1---sn-5f5nxgvh5o-hjul.googlevideo.com", "a ClientHello of which the second half was not captured"},
+		{"nDPI/tls_port_80.pcapng", "TLS versions", "TLS 1.2", "tshark takes port 80 for HTTP"},
 	}
 }
 
 // settle takes the exceptions of a file out of the values that only one side
 // has, so that they count for neither. An exception that has become untrue is
 // an error: the table must not hide the next one.
-func settle(t *testing.T, table []exception, file string, alone, all *values) {
+func settle(t *testing.T, table []exception, file string, alone, all values) {
 	t.Helper()
 	for _, e := range table {
 		if e.file != filepath.ToSlash(file) {
 			continue
 		}
-		if !alone[e.field][e.value] {
-			t.Errorf("%s: %v: %q is no exception any more (%s): remove it from the table", e.file, e.field, e.value, e.why)
+		if !alone[e.kind][e.value] {
+			t.Errorf("%s: %v: %q is no exception any more (%s): remove it from the table", e.file, e.kind, e.value, e.why)
 		}
-		delete(alone[e.field], e.value)
-		delete(all[e.field], e.value)
+		delete(alone[e.kind], e.value)
+		delete(all[e.kind], e.value)
 	}
 }
 
@@ -106,38 +109,44 @@ func TestAgreesWithWireshark(t *testing.T) {
 		t.Fatalf("%d captures below %s, expected some 400", len(files), root)
 	}
 	var mu sync.Mutex
-	var theirs, ours, missed, invented [numFields]int
+	kinds := comparedKinds()
+	type count struct{ theirs, ours, missed, invented int }
+	counts := make(map[string]*count, len(kinds))
+	for _, k := range kinds {
+		counts[k.name] = new(count)
+	}
 	t.Run("files", func(t *testing.T) {
 		for _, name := range files {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				a, b := tsharkValues(t, filepath.Join(root, name)), logValues(t, filepath.Join(root, name))
-				lost, extra := a.without(&b), b.without(&a)
-				settle(t, tsharkAlone(), name, &lost, &a)
-				settle(t, oursAlone(), name, &extra, &b)
+				a, b := tsharkValues(t, kinds, filepath.Join(root, name)), logValues(t, kinds, filepath.Join(root, name))
+				lost, extra := a.without(b), b.without(a)
+				settle(t, tsharkAlone(), name, lost, a)
+				settle(t, oursAlone(), name, extra, b)
 				mu.Lock()
 				defer mu.Unlock()
-				for f := range numFields {
-					theirs[f] += len(a[f])
-					ours[f] += len(b[f])
-					missed[f] += len(lost[f])
-					invented[f] += len(extra[f])
-					if len(lost[f])+len(extra[f]) > 0 {
+				for kind, c := range counts {
+					c.theirs += len(a[kind])
+					c.ours += len(b[kind])
+					c.missed += len(lost[kind])
+					c.invented += len(extra[kind])
+					if len(lost[kind])+len(extra[kind]) > 0 {
 						t.Logf("%v: tshark alone %q, Gatehouse alone %q",
-							f, slices.Sorted(maps.Keys(lost[f])), slices.Sorted(maps.Keys(extra[f])))
+							kind, slices.Sorted(maps.Keys(lost[kind])), slices.Sorted(maps.Keys(extra[kind])))
 					}
 				}
 			})
 		}
 	})
-	for f := range numFields {
-		t.Logf("%v: tshark %d, of which missed %d; Gatehouse %d, of which unconfirmed %d",
-			f, theirs[f], missed[f], ours[f], invented[f])
-		if theirs[f] == 0 || missed[f]*100 > theirs[f] {
-			t.Errorf("%v: %d of tshark's %d values missed, at most 1 %% allowed", f, missed[f], theirs[f])
+	for _, k := range kinds {
+		c := counts[k.name]
+		t.Logf("%s: tshark %d, of which missed %d; Gatehouse %d, of which unconfirmed %d",
+			k.name, c.theirs, c.missed, c.ours, c.invented)
+		if c.theirs == 0 || c.missed*100 > c.theirs {
+			t.Errorf("%s: %d of tshark's %d values missed, at most 1 %% allowed", k.name, c.missed, c.theirs)
 		}
-		if invented[f]*100 > ours[f] {
-			t.Errorf("%v: %d of our %d values not confirmed by tshark, at most 1 %% allowed", f, invented[f], ours[f])
+		if c.invented*100 > c.ours {
+			t.Errorf("%s: %d of our %d values not confirmed by tshark, at most 1 %% allowed", k.name, c.invented, c.ours)
 		}
 	}
 }
@@ -183,11 +192,12 @@ func isLinkText(tb testing.TB, path string) bool {
 }
 
 // without returns what is in v and not in w.
-func (v *values) without(w *values) (out values) {
-	for f := range numFields {
-		for s := range v[f] {
-			if !w[f][s] {
-				out.add(f, s)
+func (v values) without(w values) values {
+	out := make(values)
+	for kind := range v {
+		for s := range v[kind] {
+			if !w[kind][s] {
+				out.add(kind, s)
 			}
 		}
 	}
@@ -195,88 +205,49 @@ func (v *values) without(w *values) (out values) {
 }
 
 // logValues reads the sets from our log.
-func logValues(tb testing.TB, path string) values {
+func logValues(tb testing.TB, kinds []compared, path string) values {
 	tb.Helper()
-	var v values
+	v := make(values)
 	events, err := eventsOf(tb, path)
 	if err != nil {
 		tb.Logf("read up to: %v", err)
 	}
-	for _, l := range linesOf(tb, logOf(tb, events)) {
-		switch {
-		case l.DNS != nil:
-			if l.DNS.RRName != nil {
-				v.add(dnsNames, normal(*l.DNS.RRName))
-			}
-			for _, q := range l.DNS.Queries {
-				v.add(dnsNames, normal(q.RRName))
-			}
-		case l.TLS != nil:
-			if l.TLS.SNI != "" {
-				v.add(sniNames, normal(l.TLS.SNI))
-			}
-			if l.TLS.Version != "" && l.TLS.Version != undetermined {
-				v.add(tlsVersions, l.TLS.Version)
-			}
-		case l.HTTP != nil:
-			if l.HTTP.Hostname != "" {
-				v.add(httpHosts, normal(l.HTTP.Hostname))
-			}
+	lines := linesOf(tb, logOf(tb, events))
+	for _, k := range kinds {
+		for i := range lines {
+			k.ours(&lines[i], func(s string) { v.add(k.name, s) })
 		}
 	}
 	return v
 }
 
 // tsharkValues reads the sets with tshark.
-func tsharkValues(tb testing.TB, path string) values {
+func tsharkValues(tb testing.TB, kinds []compared, path string) values {
 	tb.Helper()
-	const (
-		protocols = "frame.protocols"
-		dns       = "dns.qry.name"
-		sni       = "tls.handshake.extensions_server_name"
-		host      = "http.host"
-		kind      = "tls.handshake.type"
-		version   = "tls.handshake.version"
-		supported = "tls.handshake.extensions.supported_version"
-	)
-	const filter = dns + " || " + sni + " || " + host + " || " + kind + " == 2"
-	var v values
-	for _, row := range testkit.TShark(tb, path, filter, protocols, dns, sni, host, kind, version, supported) {
-		stack := strings.Split(row[protocols][0], ":")
-		for _, name := range row[dns] {
-			switch name {
-			case "<Root>":
-				name = ""
-			case "<Unknown extended label>":
-				continue // a remark, not a name
+	fields := []string{protocolsField}
+	var filters []string
+	for _, k := range kinds {
+		for _, f := range k.fields {
+			if !slices.Contains(fields, f) {
+				fields = append(fields, f)
 			}
-			v.add(dnsNames, normal(octal.ReplaceAllString(name, "?")))
 		}
-		if !slices.Contains(stack, "tcp") {
-			continue // QUIC, DTLS, SSDP: not what is compared
-		}
-		for _, name := range row[sni] {
-			v.add(sniNames, normal(name))
-		}
-		for _, name := range row[host] {
-			name, _ := splitHost(name)
-			v.add(httpHosts, normal(name))
-		}
-		if slices.Contains(row[kind], "2") && !slices.Contains(row[kind], "1") {
-			chosen := row[supported]
-			if len(chosen) == 0 {
-				chosen = row[version]
-			}
-			for _, text := range chosen {
-				n, err := strconv.ParseUint(text, 0, 16)
-				if err != nil {
-					tb.Fatalf("tshark: %s %q: %v", version, text, err)
-				}
-				v.add(tlsVersions, versionName(uint16(n)))
-			}
+		filters = append(filters, "("+k.filter+")")
+	}
+	v := make(values)
+	for _, row := range testkit.TShark(tb, path, strings.Join(filters, " || "), fields...) {
+		for _, k := range kinds {
+			k.theirs(row, func(s string) { v.add(k.name, s) })
 		}
 	}
 	return v
+}
+
+const protocolsField = "frame.protocols"
+
+// over reports whether a row of tshark is of a packet with this layer.
+func over(row map[string][]string, layer string) bool {
+	return len(row[protocolsField]) > 0 && slices.Contains(strings.Split(row[protocolsField][0], ":"), layer)
 }
 
 // normal brings a name into one form. Both sides escape what is not printable,
