@@ -23,7 +23,7 @@ func rooms() map[string][]string {
 		"rules":    {"flow", "wire", "device", "detect"},
 		"alert":    {"flow", "device", "detect", "rules"},
 		"store":    {"device", "baseline", "alert"},
-		"notify":   {"alert"},
+		"notify":   {"device", "detect", "alert"},
 		"respond":  {"device", "alert"},
 		"web":      {"device", "baseline", "alert", "store"},
 		"sim":      {"wire"},

@@ -1,0 +1,35 @@
+package notify
+
+// Secret is a password, token or key. It prints as dots wherever it ends up.
+type Secret struct{ value string }
+
+// NewSecret wraps a value.
+func NewSecret(value string) Secret { return Secret{value} }
+
+// Reveal returns the value, to be given to whom it is for and nobody else.
+func (s Secret) Reveal() string { return s.value }
+
+// IsZero reports whether there is none.
+func (s Secret) IsZero() bool { return s.value == "" }
+
+const hidden = "••••"
+
+// String, GoString and MarshalText hide the value.
+func (s Secret) String() string {
+	if s.IsZero() {
+		return ""
+	}
+	return hidden
+}
+
+// GoString hides the value from %#v.
+func (s Secret) GoString() string { return "notify.Secret(" + s.String() + ")" }
+
+// MarshalText hides the value from JSON and YAML.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads a value from a configuration.
+func (s *Secret) UnmarshalText(b []byte) error {
+	s.value = string(b)
+	return nil
+}

@@ -1,0 +1,18 @@
+package notify
+
+// Table lists all types of sinks, by name.
+func Table() []Spec {
+	return []Spec{
+		{"jsonlines", "append each notice as a line of JSON to a file", func() Config { return &JSONLines{} }},
+	}
+}
+
+// Find returns the type of that name.
+func Find(name string) (Spec, bool) {
+	for _, s := range Table() {
+		if s.Type == name {
+			return s, true
+		}
+	}
+	return Spec{}, false
+}
