@@ -74,6 +74,8 @@ func (s *Shard) take(g *glance, p *capture.Packet, now int64, seq uint64) {
 	s.stats.Bytes += uint64(max(p.Length, len(p.Data)))
 	h := &g.headers
 	switch {
+	case g.reason == NonIP:
+		s.frame(h)
 	case g.reason != Accepted:
 		s.stats.Refused[g.reason]++
 	case h.EtherType == etherARP:

@@ -119,7 +119,7 @@ func analyse(tb testing.TB, packets []capture.Packet, n, batch int) ([]Event, St
 // checkStats holds the accounting identity and that nothing panicked.
 func checkStats(tb testing.TB, st Stats) {
 	tb.Helper()
-	sum := st.InFlows + st.ARP + st.FragmentsHeld
+	sum := st.InFlows + st.ARP + st.Frames + st.FragmentsHeld
 	for _, n := range st.Refused {
 		sum += n
 	}

@@ -59,7 +59,7 @@ func (s span) limit(n int) span {
 type Headers struct {
 	SrcMAC, DstMAC [6]byte // innermost Ethernet or 802.11 addresses; zero if the link has none
 	VLAN           uint16  // outermost non-zero VLAN id, 0 if untagged
-	EtherType      uint16  // 0x0800, 0x86dd, or 0x0806 when Payload holds an ARP message
+	EtherType      uint16  // 0x0800, 0x86dd; any other, or wire.EtherLLC, if Payload is what a frame holds that is not IP
 	Version        uint8   // IP version, 4 or 6; 0 for ARP
 	Proto          uint8   // IP protocol number behind all extension headers
 	Depth          uint8   // tunnels around the packet
@@ -78,6 +78,7 @@ type Headers struct {
 	Length     int
 	PayloadLen int
 	Payload    []byte
+	ICMP       []byte // the captured part of an ICMP message, from its first byte on; aliases the frame
 
 	// Fragment describes the packet if it is a fragment; Payload is then empty.
 	Fragment fragment
@@ -125,6 +126,7 @@ func (h *Headers) network(etherType uint16, s span) Reason {
 		h.Payload, h.PayloadLen = s.b, s.n
 		return Accepted
 	default:
+		h.Payload, h.PayloadLen = s.b, s.n
 		return NonIP
 	}
 }

@@ -177,7 +177,7 @@ func (h *Headers) piece(next uint8, s span, id uint32, offset int, more bool, bu
 	}
 	// A snapped tunnel can never be looked into: it counts as its outer flow.
 	h.Fragment.portsSeen = !h.Fragment.tunnel || len(s.b) < s.n
-	h.Payload = nil
+	h.Payload, h.ICMP = nil, nil
 	return Accepted
 }
 
@@ -199,7 +199,7 @@ func (h *Headers) needsSiblings(next uint8) bool {
 func (h *Headers) resume(next uint8, payload []byte) Reason {
 	depth := h.Depth
 	h.Fragment = fragment{}
-	h.Flags, h.SrcPort, h.DstPort, h.Payload = 0, 0, 0, nil
+	h.Flags, h.SrcPort, h.DstPort, h.Payload, h.ICMP = 0, 0, 0, nil, nil
 	r := h.upper(next, span{payload, len(payload)}, maxExtensions)
 	if h.Fragment.is && h.Depth == depth {
 		return BadFragment // RFC 8200 allows one fragment header
@@ -311,6 +311,7 @@ func (h *Headers) icmp(s span) Reason {
 	if len(s.b) >= 6 && h.isEcho() {
 		h.ICMPID = binary.BigEndian.Uint16(s.b[4:])
 	}
+	h.ICMP = s.b
 	h.payload(s, min(header, s.n))
 	return Accepted
 }

@@ -5,6 +5,7 @@ import (
 	"math/bits"
 
 	"gatehouse/capture"
+	"gatehouse/wire"
 )
 
 // link is what the layers below IP say: the frame's addresses and what it
@@ -120,15 +121,21 @@ func (l *link) llc(s span, budget int) (span, Reason) {
 		}
 		// OUI 0 is RFC 1042; 00-00-F8 the bridge-tunnel form of 802.1H.
 		if s.b[3] != 0 || s.b[4] != 0 || (s.b[5] != 0 && s.b[5] != 0xf8) {
-			return s, NonIP
+			return l.bareLLC(s)
 		}
 		return l.resolve(binary.BigEndian.Uint16(s.b[6:]), s.skip(8), budget)
 	case s.b[0] == sapIP && s.b[1] == sapIP && s.b[2] == unnumbered:
 		l.etherType = etherIPv4
 		return s.skip(3), Accepted
 	default:
-		return s, NonIP
+		return l.bareLLC(s)
 	}
+}
+
+// bareLLC leaves an 802.2 frame to whoever reads it from its DSAP on.
+func (l *link) bareLLC(s span) (span, Reason) {
+	l.etherType = wire.EtherLLC
+	return s, Accepted
 }
 
 // mpls takes off a label stack (RFC 3032). Nothing in it says what follows:

@@ -42,6 +42,8 @@ func (s *Shard) parse(r ref, e *entry, h *Headers, from side) {
 		if e.stream != noStream {
 			s.datagram(e, h)
 		}
+	default:
+		s.ipMessage(e, h)
 	}
 }
 
@@ -57,7 +59,7 @@ func (s *Shard) datagram(e *entry, h *Headers) {
 		row = s.recognise(h.Payload)
 	}
 	if row != 0 && len(h.Payload) > 0 {
-		m, err := s.callDatagram(&s.protocols[row-1], h.Payload)
+		m, err := s.callBytes(s.protocols[row-1].Datagram, h.Payload)
 		if err == nil && m != nil {
 			e.misses = 0
 			e.proto = row
@@ -100,9 +102,9 @@ var errPanic = errors.New("parser panicked")
 // ends the parsing of that payload or connection: a bug in one parser must
 // not stop the sensor.
 
-func (s *Shard) callDatagram(p *wire.Protocol, b []byte) (m wire.Message, err error) {
+func (s *Shard) callBytes(parse func([]byte) (wire.Message, error), b []byte) (m wire.Message, err error) {
 	defer s.contain(&err)
-	return p.Datagram(b)
+	return parse(b)
 }
 
 func (s *Shard) callSniffDatagram(p *wire.Protocol, b []byte) (yes bool) {

@@ -15,6 +15,8 @@ type Shard struct {
 	protocols []wire.Protocol
 	udpRow    portTable
 	tcpRow    portTable
+	frameRows []frameRow
+	ipRow     [256]uint8 // by IP protocol: a row number plus one, 0 for none
 
 	table  *table
 	memory *memory
@@ -66,6 +68,12 @@ func NewShard(cfg Config, protocols []wire.Protocol) *Shard {
 		}
 		if p.NewStream != nil && p.Sniff != nil {
 			s.tcpRow.add(p.TCPPorts, i)
+		}
+		for _, t := range p.EtherTypes {
+			s.frameRows = append(s.frameRows, frameRow{t, i})
+		}
+		for _, proto := range p.IPProtos {
+			s.ipRow[proto] = uint8(i + 1)
 		}
 	}
 	return s
@@ -132,22 +140,4 @@ func (s *Shard) Stats() Stats {
 		st.Messages[name] = s.parsed[i]
 	}
 	return st
-}
-
-// arp hands out an ARP message.
-func (s *Shard) arp(h *Headers) {
-	m, err := wire.ParseARP(h.Payload)
-	if err != nil {
-		s.stats.ParseErrors++
-		return
-	}
-	s.count(m)
-	s.events = append(s.events, Event{
-		Kind: Frame, Time: s.now, Seq: s.seq,
-		Record: Record{
-			Client: Endpoint{MAC: h.SrcMAC}, Server: Endpoint{MAC: h.DstMAC},
-			VLAN: h.VLAN, Iface: s.iface, Tunnel: h.Depth > 0, First: s.now, Last: s.now,
-		},
-		Messages: []wire.Message{m},
-	})
 }

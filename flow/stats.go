@@ -9,12 +9,13 @@ import (
 
 // Stats counts what a shard did. Every frame is accounted for exactly once:
 //
-//	Packets = InFlows + ARP + FragmentsHeld + sum of Refused
+//	Packets = InFlows + ARP + Frames + FragmentsHeld + sum of Refused
 type Stats struct {
 	Packets uint64 // frames given to Shard.Packet
 	Bytes   uint64 // their bytes on the wire
 	InFlows uint64 // frames counted in a flow
 	ARP     uint64 // frames that were ARP messages
+	Frames  uint64 // frames that held another message without IP, such as LLDP
 	Refused [numReasons]uint64
 	Tunnel  uint64 // frames whose flow was found inside a tunnel
 
@@ -56,6 +57,7 @@ func (s *Stats) Add(o *Stats) {
 	s.Bytes += o.Bytes
 	s.InFlows += o.InFlows
 	s.ARP += o.ARP
+	s.Frames += o.Frames
 	for i := range s.Refused {
 		s.Refused[i] += o.Refused[i]
 	}

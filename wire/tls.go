@@ -67,9 +67,13 @@ const (
 func (l *leaves) newTLSStream() Stream { return &tlsStream{leaves: l} }
 
 var (
-	_ Flusher = (*tlsStream)(nil)
-	_ Skipper = (*tlsStream)(nil)
+	_ Flusher  = (*tlsStream)(nil)
+	_ Retainer = (*tlsStream)(nil)
+	_ Skipper  = (*tlsStream)(nil)
 )
+
+// Retained implements Retainer.
+func (s *tlsStream) Retained() int { return cap(s.half[0].pending) + cap(s.half[1].pending) }
 
 // Feed implements Stream.
 func (s *tlsStream) Feed(dir Dir, b []byte, msgs []Message) (int, []Message, error) {

@@ -74,9 +74,9 @@ type Protocol struct {
 	// datagrams, if one datagram holds several, or if most say nothing worth a
 	// message.
 	NewDatagrams func() Datagrams
-	// SniffDatagram recognises a complete UDP payload on a port that is not
-	// in UDPPorts (with NewDatagrams on any port), so strictly that its word may be trusted; nil if the
-	// protocol cannot be told by content.
+	// SniffDatagram recognises a complete UDP payload on a port that is not in
+	// UDPPorts (with NewDatagrams on any port), so strictly that its word may
+	// be trusted; nil if the protocol cannot be told by content.
 	SniffDatagram func(b []byte) bool
 
 	// Sniff looks at the first in-order bytes of a TCP direction; nil if the
@@ -90,7 +90,32 @@ type Protocol struct {
 	SniffLate func(b []byte) bool
 	// NewStream returns a parser for one TCP connection.
 	NewStream func() Stream
+	// LongLived says that every message of a connection matters, not only its
+	// first ones: Modbus, MQTT. What the parser consumes is then not charged to
+	// the budget of bytes, only what waits; let it pass over bulk with Skip.
+	// Where bytes were lost, a new parser goes on at the next segment whose
+	// first bytes Sniff says Yes to.
+	LongLived bool
+
+	// EtherTypes are those of a protocol directly above Ethernet, and Frame
+	// parses what follows the EtherType: padding may follow the message, and
+	// its end may be cut off. EtherLLC stands for frames with an 802.2 header,
+	// which Frame is given from its DSAP on.
+	EtherTypes []uint16
+	Frame      func(b []byte) (Message, error)
+
+	// IPProtos are the IP protocol numbers of a protocol directly above IP
+	// (IGMP, ICMP), and Packet parses it from its first byte on, behind all IP
+	// headers. The end may be cut off. ErrNotMine passes over a message that
+	// is of no interest.
+	IPProtos []uint8
+	Packet   func(b []byte) (Message, error)
 }
+
+// EtherLLC stands in Protocol.EtherTypes for 802.3 frames with an 802.2 header
+// that is neither SNAP with a known EtherType nor IP: spanning tree, CDP. It
+// is what Linux calls them (ETH_P_802_2).
+const EtherLLC = 0x0004
 
 // Stream parses one TCP connection, both directions, in order. It is not safe
 // for concurrent use. It may also be a Flusher and a Skipper.
@@ -120,8 +145,8 @@ type Datagrams interface {
 	Datagram(dir Dir, b []byte, msgs []Message) ([]Message, error)
 }
 
-// Flusher is a Stream or Datagrams that can make something of a message that will never
-// be complete.
+// Flusher is a Stream or Datagrams that can make something of a message that
+// will never be complete.
 type Flusher interface {
 	// Flush is called at most once for a direction, when no more of its bytes
 	// will be fed: the connection has ended, bytes were lost, or the byte
@@ -141,6 +166,15 @@ type Skipper interface {
 	// 0, and regards them as consumed: the next Feed of dir begins after
 	// them. math.MaxInt64 means that dir need not be fed any more.
 	Skip(dir Dir) int64
+}
+
+// Retainer is a Stream or Datagrams that keeps bytes of unfinished messages. It
+// lets the bound on the memory of all connections hold for these bytes too: a
+// parser that may keep more than 1 KiB must be one.
+type Retainer interface {
+	// Retained returns how many bytes the parser holds on to, their capacity
+	// included. It is called after every Feed or Datagram, so it must be cheap.
+	Retained() int
 }
 
 // Table lists every protocol that can be read. The slice is the caller's. The
