@@ -37,6 +37,17 @@ type record struct {
 	Login *loginBody `json:"login,omitempty"`
 	Flow  *flowBody  `json:"flow,omitempty"`
 	TCP   *tcpBody   `json:"tcp,omitempty"`
+	DNS  *dnsBody  `json:"dns,omitempty"`
+	TLS  *tlsBody  `json:"tls,omitempty"`
+	HTTP *httpBody `json:"http,omitempty"`
+	DHCP *dhcpBody `json:"dhcp,omitempty"`
+	ARP  *arpBody  `json:"arp,omitempty"`
+
+	// Industrial protocols.
+	Modbus *modbusBody `json:"modbus,omitempty"`
+
+	Flow *flowBody `json:"flow,omitempty"`
+	TCP  *tcpBody  `json:"tcp,omitempty"`
 }
 
 // ether holds hardware addresses. Suricata lists those of a flow, of which it

@@ -29,6 +29,7 @@ func tcpSeeds() [][]byte {
 		[]byte("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n"),
 		[]byte("CONNECT a:443 HTTP/1.1\r\n\r\n"),
 		[]byte("SSH-2.0-OpenSSH_9.6\r\n"),
+		mbap(join(3, 0, 100, 0, 2)), // Modbus
 	}
 }
 
@@ -40,7 +41,7 @@ func corpusPayloads(f *testing.F, add func(p transport)) {
 		return
 	}
 	const perFile, largest = 20, 64 << 10
-	for _, pattern := range []string{"protocols/*/*dns*", "protocols/*/*tls*", "protocols/*/*http*", "protocols/*/*dhcp*", "hostile/*"} {
+	for _, pattern := range []string{"protocols/*/*dns*", "protocols/*/*tls*", "protocols/*/*http*", "protocols/*/*dhcp*", "protocols/ICS-Security-Tools/*", "hostile/*"} {
 		files, err := filepath.Glob(testkit.Corpus(f, filepath.FromSlash(pattern)))
 		if err != nil {
 			f.Fatal(err)

@@ -32,7 +32,7 @@ func sniffHTTP(_ Dir, b []byte) Match {
 		}
 		return Maybe
 	}
-	if target, _ := requestTarget(rest[:end]); len(target) == 0 {
+	if target, _ := requestTarget(rest[:end]); len(target) == 0 || !plausibleTarget(rest[:end]) {
 		return No
 	}
 	return Yes

@@ -201,5 +201,6 @@ func Table() []Protocol {
 			Name: "http", TCPPorts: []uint16{80, 8000, 8080},
 			Sniff: sniffHTTP, SniffLate: sniffLateHTTP, NewStream: newHTTPStream,
 		},
+		{Name: "modbus", TCPPorts: []uint16{502}, Sniff: sniffModbus, NewStream: newModbusStream},
 	}
 }

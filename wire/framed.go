@@ -1,0 +1,73 @@
+package wire
+
+// framing is a protocol over TCP whose messages say how long they are.
+type framing interface {
+	// size returns the length of the message at the head of b, 0 if more
+	// bytes are needed to tell. An error ends the stream.
+	size(b []byte) (int, error)
+	// read appends what one message says. b is the message, or its first
+	// bytes if cut is set. An error ends the stream.
+	read(dir Dir, b []byte, cut bool, msgs []Message) ([]Message, error)
+}
+
+// framedStream takes a connection apart into the messages of a framing. Of a
+// message longer than head bytes only those are looked at, and the rest is
+// passed over.
+type framedStream struct {
+	framing framing
+	head    int
+	left    [2]int // bytes of a message that has been read, still to come
+}
+
+var (
+	_ Flusher = (*framedStream)(nil)
+	_ Skipper = (*framedStream)(nil)
+)
+
+// Feed implements Stream.
+func (s *framedStream) Feed(dir Dir, b []byte, msgs []Message) (int, []Message, error) {
+	n := 0
+	for n < len(b) {
+		rest := b[n:]
+		if left := s.left[dir]; left > 0 {
+			used := min(left, len(rest))
+			s.left[dir] -= used
+			n += used
+			continue
+		}
+		size, err := s.framing.size(rest)
+		if err != nil {
+			return n, msgs, err
+		}
+		need := min(size, s.head)
+		if size == 0 || len(rest) < need {
+			break
+		}
+		if msgs, err = s.framing.read(dir, rest[:need:need], need < size, msgs); err != nil {
+			return n, msgs, err
+		}
+		n += need
+		s.left[dir] = size - need
+	}
+	return n, msgs, nil
+}
+
+// Skip implements Skipper.
+func (s *framedStream) Skip(dir Dir) int64 {
+	left := s.left[dir]
+	s.left[dir] = 0
+	return int64(left)
+}
+
+// Flush implements Flusher: it reads an unfinished message as far as it goes.
+func (s *framedStream) Flush(dir Dir, b []byte, msgs []Message) []Message {
+	if len(b) == 0 || s.left[dir] > 0 {
+		return msgs
+	}
+	size, err := s.framing.size(b)
+	if err != nil || size <= len(b) {
+		return msgs
+	}
+	msgs, _ = s.framing.read(dir, b, true, msgs) // what it says of a message without an end is all there is
+	return msgs
+}
