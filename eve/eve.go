@@ -106,10 +106,8 @@ func (w *Writer) message(ev *flow.Event, m wire.Message) error {
 		return w.arp(ev, m)
 	case *wire.Login:
 		return w.login(ev, m)
-	case *wire.Modbus:
-		return w.modbus(ev, m)
 	default:
-		return fmt.Errorf("write event: no vocabulary for %T", m)
+		return w.industrial(ev, m)
 	}
 }
 

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"testing"
 
 	"gatehouse/capture"
@@ -114,6 +116,41 @@ type line struct {
 		Method   string `json:"http_method"`
 		Status   int    `json:"status"`
 	} `json:"http"`
+	text []byte
+}
+
+// values returns what the log has under a path such as "modbus.unit_id", as
+// text; "*" is any member, and lists are looked through.
+func (l *line) values(path string) []string {
+	var root any
+	dec := json.NewDecoder(bytes.NewReader(l.text))
+	dec.UseNumber()
+	if dec.Decode(&root) != nil {
+		return nil
+	}
+	at := []any{root}
+	for step := range strings.SplitSeq(path, ".") {
+		var next []any
+		for _, v := range at {
+			m, _ := v.(map[string]any)
+			for name, member := range m {
+				if name != step && step != "*" {
+					continue
+				}
+				if list, ok := member.([]any); ok {
+					next = append(next, list...)
+				} else {
+					next = append(next, member)
+				}
+			}
+		}
+		at = next
+	}
+	var out []string
+	for _, v := range at {
+		out = append(out, fmt.Sprint(v))
+	}
+	return out
 }
 
 // linesOf reads a log back.
@@ -125,6 +162,7 @@ func linesOf(tb testing.TB, log []byte) []line {
 		if err := json.Unmarshal(text, &l); err != nil {
 			tb.Fatalf("line %d: %v: %s", len(out)+1, err, text)
 		}
+		l.text = bytes.Clone(text)
 		out = append(out, l)
 	}
 	return out

@@ -35,17 +35,7 @@ type record struct {
 	DHCP  *dhcpBody  `json:"dhcp,omitempty"`
 	ARP   *arpBody   `json:"arp,omitempty"`
 	Login *loginBody `json:"login,omitempty"`
-	Flow  *flowBody  `json:"flow,omitempty"`
-	TCP   *tcpBody   `json:"tcp,omitempty"`
-	DNS  *dnsBody  `json:"dns,omitempty"`
-	TLS  *tlsBody  `json:"tls,omitempty"`
-	HTTP *httpBody `json:"http,omitempty"`
-	DHCP *dhcpBody `json:"dhcp,omitempty"`
-	ARP  *arpBody  `json:"arp,omitempty"`
-
-	// Industrial protocols.
-	Modbus *modbusBody `json:"modbus,omitempty"`
-
+	industrialBodies
 	Flow *flowBody `json:"flow,omitempty"`
 	TCP  *tcpBody  `json:"tcp,omitempty"`
 }

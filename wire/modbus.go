@@ -38,10 +38,11 @@ type ModbusObject struct {
 func (*Modbus) Protocol() string { return "modbus" }
 
 // Bounds of Modbus/TCP: a header of 7 bytes in front of a PDU of at most 253,
-// of which the header's length counts the unit too.
+// of which the header's length counts the unit too. Controllers of Schneider
+// Electric send one byte more.
 const (
 	modbusHeader     = 7
-	maxModbusLength  = 254
+	maxModbusLength  = 255
 	maxModbusValues  = 125
 	maxModbusObjects = 16
 )
@@ -84,7 +85,7 @@ var (
 // whose fields add up to the length in the header.
 func sniffModbus(_ Dir, b []byte) Match {
 	for i, c := range b[:min(len(b), 6)] {
-		if (i == 2 || i == 3 || i == 4) && c != 0 || i == 5 && (c < 2 || c > maxModbusLength) {
+		if (i == 2 || i == 3 || i == 4) && c != 0 || i == 5 && c < 2 {
 			return No
 		}
 	}

@@ -1,0 +1,59 @@
+package eve
+
+import (
+	"strconv"
+	"strings"
+)
+
+// industrialKinds are those of industrial protocols. Numbers are compared in
+// decimal.
+func industrialKinds() []compared {
+	return []compared{
+		sameValues("Modbus functions", "modbus.func_code", "modbus.*.function_raw", func(v string) string {
+			n, _ := strconv.Atoi(v)
+			return strconv.Itoa(n &^ 0x80) // an exception
+		}),
+		sameValues("Modbus units", "mbtcp.unit_id", "modbus.*.unit_id", nil),
+		sameValues("Modbus transactions", "mbtcp.trans_id", "modbus.*.transaction_id", nil),
+		sameValues("Modbus exceptions", "modbus.exception_code", "modbus.*.exception.raw", nil),
+	}
+}
+
+// sameValues compares a field of tshark with a member of our log; change
+// brings tshark's form into ours, after numbers have become decimal.
+func sameValues(name, field, path string, change func(string) string) compared {
+	return compared{
+		name: name, filter: field, fields: []string{field},
+		theirs: func(row map[string][]string, add func(string)) {
+			for _, v := range row[field] {
+				if v = decimal(v); change != nil {
+					v = change(v)
+				}
+				if v != "" {
+					add(v)
+				}
+			}
+		},
+		ours: func(l *line, add func(string)) {
+			object, _, _ := strings.Cut(path, ".")
+			if !strings.Contains(string(l.text), `"`+object+`":{`) {
+				return
+			}
+			for _, v := range l.values(path) {
+				add(v)
+			}
+		},
+	}
+}
+
+// decimal turns tshark's hexadecimal numbers into decimal ones.
+func decimal(v string) string {
+	if !strings.HasPrefix(v, "0x") {
+		return v
+	}
+	n, err := strconv.ParseUint(v[2:], 16, 64)
+	if err != nil {
+		return v
+	}
+	return strconv.FormatUint(n, 10)
+}
