@@ -104,8 +104,6 @@ func (w *Writer) message(ev *flow.Event, m wire.Message) error {
 		return w.dhcp(ev, m)
 	case *wire.ARP:
 		return w.arp(ev, m)
-	case *wire.Login:
-		return w.login(ev, m)
 	default:
 		return w.industrial(ev, m)
 	}

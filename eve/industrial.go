@@ -1,8 +1,6 @@
 package eve
 
 import (
-	"fmt"
-
 	"gatehouse/flow"
 	"gatehouse/wire"
 )
@@ -18,6 +16,6 @@ func (w *Writer) industrial(ev *flow.Event, m wire.Message) error {
 	case *wire.Modbus:
 		return w.modbus(ev, m)
 	default:
-		return fmt.Errorf("write event: no vocabulary for %T", m)
+		return w.service(ev, m)
 	}
 }

@@ -29,12 +29,12 @@ type record struct {
 	CommunityID string     `json:"community_id,omitempty"`
 	Ether       *ether     `json:"ether,omitempty"`
 
-	DNS   *dnsBody   `json:"dns,omitempty"`
-	TLS   *tlsBody   `json:"tls,omitempty"`
-	HTTP  *httpBody  `json:"http,omitempty"`
-	DHCP  *dhcpBody  `json:"dhcp,omitempty"`
-	ARP   *arpBody   `json:"arp,omitempty"`
-	Login *loginBody `json:"login,omitempty"`
+	DNS  *dnsBody  `json:"dns,omitempty"`
+	TLS  *tlsBody  `json:"tls,omitempty"`
+	HTTP *httpBody `json:"http,omitempty"`
+	DHCP *dhcpBody `json:"dhcp,omitempty"`
+	ARP  *arpBody  `json:"arp,omitempty"`
+	serviceBodies
 	industrialBodies
 	Flow *flowBody `json:"flow,omitempty"`
 	TCP  *tcpBody  `json:"tcp,omitempty"`

@@ -90,3 +90,39 @@ func factoryHash(user, secret []byte) uint64 {
 	sum := sha256.Sum256(b)
 	return binary.BigEndian.Uint64(sum[:])
 }
+
+// attempt is the login under way on a connection, if there is one. It belongs
+// to a parser, which reports it once: with its outcome, or without when none
+// can follow.
+type attempt struct {
+	login *Login
+	from  Dir // who tries to log in
+}
+
+// begin notes a login that dir tries. One that was not answered before is
+// reported as it is.
+func (a *attempt) begin(dir Dir, m *Login, msgs []Message) []Message {
+	msgs = a.end(OutcomeUnknown, msgs)
+	a.login, a.from = m, dir
+	return msgs
+}
+
+// end reports the login under way with its outcome.
+func (a *attempt) end(o Outcome, msgs []Message) []Message {
+	if a.login == nil {
+		return msgs
+	}
+	m := a.login
+	a.login = nil
+	m.Outcome = o
+	return append(msgs, m)
+}
+
+// flush reports the login under way if dir, of which nothing more will be
+// seen, is who would have answered it.
+func (a *attempt) flush(dir Dir, msgs []Message) []Message {
+	if a.from == dir {
+		return msgs
+	}
+	return a.end(OutcomeUnknown, msgs)
+}

@@ -202,5 +202,7 @@ func Table() []Protocol {
 			Sniff: sniffHTTP, SniffLate: sniffLateHTTP, NewStream: newHTTPStream,
 		},
 		{Name: "modbus", TCPPorts: []uint16{502}, Sniff: sniffModbus, NewStream: newModbusStream},
+		// Services with logins.
+		{Name: "mqtt", TCPPorts: []uint16{1883}, Sniff: sniffMQTT, NewStream: newMQTTStream},
 	}
 }
