@@ -10,6 +10,12 @@ type framing interface {
 	read(dir Dir, b []byte, cut bool, msgs []Message) ([]Message, error)
 }
 
+// ender is a framing that has something to say when nothing more of a
+// direction can be read, such as a login that was not answered.
+type ender interface {
+	ended(dir Dir, msgs []Message) []Message
+}
+
 // framedStream takes a connection apart into the messages of a framing. Of a
 // message longer than head bytes only those are looked at, and the rest is
 // passed over.
@@ -37,14 +43,14 @@ func (s *framedStream) Feed(dir Dir, b []byte, msgs []Message) (int, []Message, 
 		}
 		size, err := s.framing.size(rest)
 		if err != nil {
-			return n, msgs, err
+			return n, s.ended(msgs), err
 		}
 		need := min(size, s.head)
 		if size == 0 || len(rest) < need {
 			break
 		}
 		if msgs, err = s.framing.read(dir, rest[:need:need], need < size, msgs); err != nil {
-			return n, msgs, err
+			return n, s.ended(msgs), err
 		}
 		n += need
 		s.left[dir] = size - need
@@ -61,13 +67,23 @@ func (s *framedStream) Skip(dir Dir) int64 {
 
 // Flush implements Flusher: it reads an unfinished message as far as it goes.
 func (s *framedStream) Flush(dir Dir, b []byte, msgs []Message) []Message {
-	if len(b) == 0 || s.left[dir] > 0 {
-		return msgs
+	if len(b) > 0 && s.left[dir] == 0 {
+		if size, err := s.framing.size(b); err == nil && size > len(b) {
+			msgs, _ = s.framing.read(dir, b, true, msgs) // what it says of a message without an end is all there is
+		}
 	}
-	size, err := s.framing.size(b)
-	if err != nil || size <= len(b) {
-		return msgs
+	if e, ok := s.framing.(ender); ok {
+		msgs = e.ended(dir, msgs)
 	}
-	msgs, _ = s.framing.read(dir, b, true, msgs) // what it says of a message without an end is all there is
+	return msgs
+}
+
+// ended is for a stream that cannot be read any further.
+func (s *framedStream) ended(msgs []Message) []Message {
+	if e, ok := s.framing.(ender); ok {
+		for dir := range Dir(2) {
+			msgs = e.ended(dir, msgs)
+		}
+	}
 	return msgs
 }

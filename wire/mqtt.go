@@ -280,7 +280,7 @@ func (s *mqttStream) publish(dir Dir, first byte, body []byte, head, size int, m
 
 // whole reads a packet that is complete, or cut.
 func (s *mqttStream) whole(dir Dir, first byte, body []byte, cut bool, msgs []Message) ([]Message, error) {
-	r := mqttReader{b: body}
+	r := mqttReader{cursor{b: body}}
 	switch first >> 4 {
 	case mqttConnect:
 		m, password := r.connect()
@@ -294,7 +294,7 @@ func (s *mqttStream) whole(dir Dir, first byte, body []byte, cut bool, msgs []Me
 		}
 		return append(msgs, m), nil
 	case mqttConnAck:
-		flags, code := r.byte(), r.byte()
+		flags, code := r.u8(), r.u8()
 		if r.short {
 			return msgs, cutOr(cut, errMQTTFields)
 		}
@@ -357,38 +357,11 @@ func (m *MQTTConnect) login(password []byte) *Login {
 	return l
 }
 
-// mqttReader reads fields; short is set when they overrun the bytes.
-type mqttReader struct {
-	b     []byte
-	short bool
-}
-
-func (r *mqttReader) take(n int) []byte {
-	if n > len(r.b) {
-		r.short, r.b = true, nil
-		return nil
-	}
-	out := r.b[:n:n]
-	r.b = r.b[n:]
-	return out
-}
-
-func (r *mqttReader) byte() uint8 {
-	if b := r.take(1); b != nil {
-		return b[0]
-	}
-	return 0
-}
-
-func (r *mqttReader) uint16() uint16 {
-	if b := r.take(2); b != nil {
-		return binary.BigEndian.Uint16(b)
-	}
-	return 0
-}
+// mqttReader reads the fields of a packet.
+type mqttReader struct{ cursor }
 
 // text returns a string with its length before it, nil if it is not all there.
-func (r *mqttReader) text() []byte { return r.take(int(r.uint16())) }
+func (r *mqttReader) text() []byte { return r.take(int(r.u16())) }
 
 func mqttText(b []byte) string { return string(b[:min(len(b), maxMQTTText)]) }
 
@@ -396,12 +369,12 @@ func mqttText(b []byte) string { return string(b[:min(len(b), maxMQTTText)]) }
 // password is part of the packet.
 func (r *mqttReader) connect() (m *MQTTConnect, password []byte) {
 	name := r.text()
-	version, flags := r.byte(), r.byte()
+	version, flags := r.u8(), r.u8()
 	if r.short || version&0x7f < 3 || version&0x7f > 5 {
 		return nil, nil
 	}
 	m = &MQTTConnect{
-		ProtocolName: mqttText(name), Version: version & 0x7f, KeepAlive: r.uint16(),
+		ProtocolName: mqttText(name), Version: version & 0x7f, KeepAlive: r.u16(),
 		HasUser: flags&0x80 != 0, HasPassword: flags&0x40 != 0,
 		WillRetain: flags&0x20 != 0, Will: flags&4 != 0, CleanSession: flags&2 != 0,
 	}
@@ -434,9 +407,9 @@ func (r *mqttReader) properties() (method string) {
 		return ""
 	}
 	r.take(n)
-	p := mqttReader{b: r.take(size)}
+	p := mqttReader{cursor{b: r.take(size)}}
 	for len(p.b) > 0 && !p.short {
-		switch p.byte() {
+		switch p.u8() {
 		case 0x15:
 			method = mqttText(p.text())
 		case 0x01, 0x17, 0x19, 0x24, 0x25, 0x28, 0x29, 0x2a:
@@ -461,12 +434,12 @@ func (r *mqttReader) properties() (method string) {
 }
 
 func (r *mqttReader) subscribe(version uint8) *MQTTSubscribe {
-	m := &MQTTSubscribe{PacketID: r.uint16()}
+	m := &MQTTSubscribe{PacketID: r.u16()}
 	if version == 5 {
 		r.properties()
 	}
 	for len(r.b) > 0 {
-		filter, options := r.text(), r.byte()
+		filter, options := r.text(), r.u8()
 		if r.short || len(m.Topics) == maxMQTTTopics {
 			m.Truncated = true
 			break

@@ -1,84 +1,9 @@
 package wire
 
 import (
-	"errors"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
-
-// streamCase plays chunks into a fresh stream of a protocol.
-type streamCase struct {
-	name string
-	in   []chunk
-	want []Message
-	err  error // that ends the stream, nil if none does
-}
-
-// playAll plays the cases at once and byte by byte. What Flush makes of the
-// rest, server first as nothing can answer any more, belongs to the messages.
-func playAll(t *testing.T, newStream func() Stream, cases []streamCase) {
-	t.Helper()
-	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			for _, step := range []int{0, 1} {
-				got, err := playFlushed(t, newStream(), c.in, step)
-				if !errors.Is(err, c.err) {
-					t.Errorf("step %d: error %v, want %v", step, err, c.err)
-				}
-				if diff := cmp.Diff(c.want, got); diff != "" {
-					t.Errorf("step %d: messages differ (-want +got):\n%s", step, diff)
-				}
-			}
-		})
-	}
-}
-
-// playFlushed is play with a Flush of both directions in the end.
-func playFlushed(tb testing.TB, s Stream, chunks []chunk, step int) ([]Message, error) {
-	tb.Helper()
-	rest := &keepRest{Stream: s}
-	msgs, err := play(tb, rest, chunks, step)
-	if fl, ok := s.(Flusher); ok && err == nil {
-		for _, dir := range []Dir{FromClient, FromServer} {
-			msgs = fl.Flush(dir, rest.rest[dir], msgs)
-		}
-	}
-	return msgs, err
-}
-
-// keepRest remembers what a stream has not consumed.
-type keepRest struct {
-	Stream
-	rest [2][]byte
-}
-
-func (k *keepRest) Feed(dir Dir, b []byte, msgs []Message) (int, []Message, error) {
-	n, msgs, err := k.Stream.Feed(dir, b, msgs)
-	k.rest[dir] = append([]byte(nil), b[n:]...)
-	return n, msgs, err
-}
-
-// sniffCase is what a recogniser says to bytes.
-type sniffCase struct {
-	bytes string
-	want  Match
-}
-
-func checkSniffs(t *testing.T, sniff func(Dir, []byte) Match, dir Dir, cases []sniffCase) {
-	t.Helper()
-	for _, c := range cases {
-		if got := sniff(dir, []byte(c.bytes)); got != c.want {
-			t.Errorf("%q: got %d, want %d", c.bytes, got, c.want)
-		}
-		for n := range len(c.bytes) {
-			if got := sniff(dir, []byte(c.bytes[:n])); got == No && c.want == Yes {
-				t.Errorf("%q: No to its first %d bytes", c.bytes, n)
-			}
-		}
-	}
-}
 
 // mqttPacket puts a fixed header before a body of less than 128 bytes.
 func mqttPacket(first int, body ...any) []byte {
@@ -102,7 +27,7 @@ func TestMQTTStream(t *testing.T) {
 	}
 	anonymous := mqttPacket(0x10, 0, 6, "MQIsdp", 3, 2, 0, 30, 0, 1, "a")
 	anonymousParsed := &MQTTConnect{ProtocolName: "MQIsdp", Version: 3, ClientID: "a", CleanSession: true, KeepAlive: 30}
-	playAll(t, newMQTTStream, []streamCase{
+	playAll(t, newMQTTStream, []dialogue{
 		{"login accepted", []chunk{{FromClient, connect}, {FromServer, mqttPacket(0x20, 0, 0)}}, []Message{
 			parsed, &MQTTConnAck{}, login(Succeeded),
 		}, nil},
@@ -172,7 +97,7 @@ func TestMQTTStream(t *testing.T) {
 }
 
 func TestSniffMQTT(t *testing.T) {
-	checkSniffs(t, sniffMQTT, FromClient, []sniffCase{
+	checkSniffs(t, sniffMQTT, FromClient, []opening{
 		{"", Maybe},
 		{"\x10\x0d\x00\x04MQTT\x04\x02", Yes},
 		{"\x10\x81\x01\x00\x04MQTT\x05\x00", Yes},
