@@ -53,6 +53,7 @@ func (w *Writer) flow(ev *flow.Event) error {
 	r := &ev.Record
 	w.begin("flow", r.App, r, ev.Time)
 	w.line.Ether = w.line.Ether.asFlow()
+	w.line.Expected = r.Expected
 	w.line.Flow = &flowBody{
 		PktsToServer:  r.Packets[0],
 		PktsToClient:  r.Packets[1],

@@ -25,8 +25,8 @@ type Config struct {
 	Other       time.Duration // other IP protocols
 	UpdateEvery time.Duration // of packet time, between events of an active flow
 
-	MaxStreams     int // TCP connections parsed at the same time
-	MaxStreamBytes int // payload bytes that may wait in them
+	MaxStreams     int // TCP connections and UDP flows with state parsed at the same time
+	MaxStreamBytes int // payload bytes that may wait in them and in their parsers
 	MaxDatagrams   int // fragmented datagrams in flight
 	MaxFragments   int // bytes that may wait in them
 }

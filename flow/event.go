@@ -83,6 +83,10 @@ type Record struct {
 	Flags       [2]uint8  // union of TCP flags
 
 	App string // protocol recognised by content, EVE name, "" if unknown
+	// Expected is the protocol that the server's port is registered for, EVE
+	// name, if the payload is certainly not of it; else "". App may then be
+	// another protocol or unknown.
+	Expected string
 }
 
 // Duration is the time between first and last packet.

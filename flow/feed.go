@@ -18,6 +18,12 @@ const (
 // feed gives the parser what it has not consumed and what is new.
 func (s *Shard) feed(e *entry, st *stream, dir wire.Dir, part []byte) {
 	hf := &st.half[dir]
+	if hf.lost {
+		if !s.isStream(st.row, dir, part) {
+			return
+		}
+		hf.lost = false
+	}
 	b := part
 	if len(hf.buf) > 0 {
 		hf.buf = append(hf.buf, part...)
@@ -55,12 +61,10 @@ func (s *Shard) run(e *entry, st *stream, dir wire.Dir, b []byte) {
 	hf := &st.half[dir]
 	n, msgs, err := s.callFeed(st.parser, dir, b)
 	n = min(max(n, 0), len(b))
-	for _, m := range msgs {
-		s.found(e, m)
-	}
-	if len(msgs) > 0 {
+	if len(msgs) > 0 || st.longLived {
 		hf.spent = len(b) - n
 	}
+	s.foundAll(e, msgs)
 	hf.keep(b[n:])
 	switch {
 	case err == nil:
@@ -86,57 +90,65 @@ func (hf *half) keep(b []byte) {
 	hf.buf = append(hf.buf[:0], b...)
 }
 
-// sniff recognises the protocol from the first bytes of a direction, rows
-// registered for the port first. Of a direction that nobody recognises only
-// the heads of segments are looked at; the other may still tell, as where the
-// server speaks first.
+// speak gives a connection its parser.
+func (s *Shard) speak(st *stream, row uint8) {
+	p := &s.protocols[row-1]
+	st.parser, st.row, st.longLived = p.NewStream(), row, p.LongLived
+}
+
+// sniff recognises the protocol from the first bytes of a direction. Of a
+// direction that nobody recognises only the heads of segments are looked at;
+// the other may still tell, as where the server speaks first.
 func (s *Shard) sniff(e *entry, st *stream, dir wire.Dir, b []byte) {
-	maybe := false
-	byPort := s.tcpRow.of(e.key.port[e.client^1], e.key.port[e.client])
-	for i := range len(s.protocols) + 1 {
-		row := i // byPort first, then all others in the order of the table
-		if i == 0 {
-			row = int(byPort)
-		} else if i == int(byPort) {
-			continue
-		}
-		if row == 0 {
-			continue
-		}
-		p := &s.protocols[row-1]
-		if p.Sniff == nil || p.NewStream == nil {
-			continue
-		}
-		switch s.callSniff(p, dir, b) {
-		case wire.Yes:
-			st.parser = p.NewStream()
-			return
-		case wire.Maybe:
-			maybe = true
-		}
-	}
-	if maybe && len(b) <= sniffBudget {
+	hf, other := &st.half[dir], &st.half[dir.Other()]
+	byPort := s.portRow(e)
+	v := s.recogniseStream(dir, b, byPort)
+	if v.row == 0 && v.maybe && len(b) <= sniffBudget {
 		return
 	}
-	hf := &st.half[dir]
-	hf.foreign = true
-	hf.buf = nil
-	if st.half[dir.Other()].stopped {
-		s.release(e)
+	switch {
+	case v.row != 0 && v.row == byPort:
+		e.unlike = 0
+	case v.unlike && e.fromStart(dir) && st.upgrades == 0:
+		e.unlike = byPort
+	}
+	if v.row == 0 {
+		hf.foreign, hf.buf = true, nil
+		if other.stopped {
+			s.release(e)
+		}
+		return
+	}
+	s.speak(st, v.row)
+	if other.foreign && st.longLived {
+		other.foreign, other.lost = false, true // it was joined within a message
 	}
 }
 
+// portRow is the row of the protocol that is registered for the server's port,
+// plus one, or failing that for the client's.
+func (s *Shard) portRow(e *entry) uint8 {
+	return s.recogniser.tcpRow.of(e.key.port[e.client^1], e.key.port[e.client])
+}
+
+// fromStart reports whether the first bytes of a direction are the first that
+// were sent.
+func (e *entry) fromStart(dir wire.Dir) bool { return e.isnKnown>>(side(dir)^e.client)&1 != 0 }
+
 // sniffLate looks for a protocol that begins with this segment, after another
 // that is unknown: TLS after STARTTLS. The other end has then agreed to it and
-// goes on in it.
+// goes on in it. A long-lived protocol that was joined within a message goes
+// on with its next.
 func (s *Shard) sniffLate(e *entry, st *stream, dir wire.Dir, segment []byte) {
 	hf, other := &st.half[dir], &st.half[dir.Other()]
-	for i := range s.protocols {
-		p := &s.protocols[i]
-		if p.SniffLate == nil || p.NewStream == nil || !s.callSniffLate(p, segment) {
-			continue
-		}
-		st.parser = p.NewStream()
+	row := s.recogniseLate(segment)
+	if byPort := s.portRow(e); row == 0 && byPort != 0 && !e.fromStart(dir) &&
+		s.protocols[byPort-1].LongLived && s.isStream(byPort, dir, segment) {
+		row = byPort
+	}
+	if row != 0 {
+		s.speak(st, row)
+		other.lost = st.longLived && other.foreign
 		for _, h := range []*half{hf, other} {
 			h.foreign, h.buf, h.spent = false, nil, 0
 		}
@@ -173,12 +185,45 @@ func (s *Shard) upgrade(e *entry, st *stream) {
 	}
 }
 
-// gap gives up a direction because bytes are missing.
+// gap gives up a direction because bytes are missing, unless its protocol is
+// long-lived.
 func (s *Shard) gap(e *entry, st *stream, dir wire.Dir) {
+	if st.longLived {
+		s.restart(e, st)
+		return
+	}
 	if len(st.half[dir].held) == 0 { // else flush counts it
 		s.stats.StreamGaps++
 	}
 	s.stop(e, st, dir)
+}
+
+// restart begins anew with a fresh parser, since the old one will never see
+// some bytes: each direction goes on where the head of a message is found.
+func (s *Shard) restart(e *entry, st *stream) {
+	s.stats.StreamGaps++
+	f, flushes := st.parser.(wire.Flusher)
+	for dir := range wire.Dir(2) {
+		hf := &st.half[dir]
+		if flushes && !hf.stopped {
+			s.foundAll(e, s.callFlush(f, dir, hf.buf))
+		}
+		hf.buf, hf.skip, hf.spent, hf.lost = nil, 0, 0, true
+	}
+	s.speak(st, st.row)
+}
+
+// leap restarts a long-lived connection of which too many segments wait for
+// one that was lost: it goes on with the first of them, or with the one at
+// sequence number seq if none waits.
+func (s *Shard) leap(e *entry, st *stream, dir wire.Dir, seq uint32) {
+	hf := &st.half[dir]
+	s.restart(e, st)
+	hf.next = seq
+	if len(hf.held) > 0 && int32(hf.held[0].seq-seq) < 0 {
+		hf.next = hf.held[0].seq
+	}
+	s.drain(e, st, dir)
 }
 
 // stop ends a direction. Its parser may make something of what it has.
@@ -200,9 +245,7 @@ func (s *Shard) flush(e *entry, st *stream, dir wire.Dir) {
 		s.stats.StreamGaps++ // what they waited for never came
 	}
 	if f, ok := st.parser.(wire.Flusher); ok {
-		for _, m := range s.callFlush(f, dir, hf.buf) {
-			s.found(e, m)
-		}
+		s.foundAll(e, s.callFlush(f, dir, hf.buf))
 	}
 	hf.drop()
 }
@@ -218,18 +261,33 @@ func (s *Shard) finish(e *entry) {
 	st := s.streams.at(e.stream)
 	s.flush(e, st, wire.FromClient)
 	s.flush(e, st, wire.FromServer)
+	s.flushTalks(e, st)
 	s.release(e)
 }
 
 // finishIfIdle ends the parsing of a closed connection unless it waits for
-// segments that are late.
-func (s *Shard) finishIfIdle(e *entry) {
+// segments that are late. A reset with a sequence number that its receiver
+// would not take for one (RFC 5961 section 3.2) ends nothing: forging it must
+// not blind the sensor.
+func (s *Shard) finishIfIdle(e *entry, h *Headers, from side) {
 	if e.stream == 0 || e.stream == noStream {
 		return
 	}
-	if st := s.streams.at(e.stream); len(st.half[0].held)+len(st.half[1].held) == 0 {
+	st := s.streams.at(e.stream)
+	if len(st.half[0].held)+len(st.half[1].held) > 0 {
+		return
+	}
+	if e.fin == 3 || (h.Flags&TCPRst != 0 && st.half[e.dir(from)].wouldReset(h.Seq)) {
 		s.finish(e)
 	}
+}
+
+// wouldReset reports whether a reset with this sequence number comes from the
+// sender of a direction. Systems send the next one, or the one of their FIN.
+func (hf *half) wouldReset(seq uint32) bool {
+	const slack = 1
+	ahead := int32(seq - hf.next)
+	return !hf.synced || hf.skip > 0 || (ahead >= -slack && ahead <= slack)
 }
 
 // release gives the parse state of a flow back for good.

@@ -6,31 +6,6 @@ import (
 	"gatehouse/wire"
 )
 
-// maxMisses is after how many unreadable payloads in a row a UDP flow is no
-// longer parsed: media and VPNs run over any port.
-const maxMisses = 8
-
-// portTable finds the row of a protocol by its registered port: a row number
-// plus one, 0 for none. A plain array: it is asked for every UDP payload.
-type portTable [65536]uint8
-
-func (t *portTable) add(ports []uint16, row int) {
-	for _, p := range ports {
-		if t[p] == 0 {
-			t[p] = uint8(row + 1)
-		}
-	}
-}
-
-// of returns the row for a packet's ports; the server's end is most likely
-// the destination of the first packet.
-func (t *portTable) of(dst, src uint16) uint8 {
-	if row := t[dst]; row != 0 {
-		return row
-	}
-	return t[src]
-}
-
 // parse hands a payload to the parsers.
 func (s *Shard) parse(r ref, e *entry, h *Headers, from side) {
 	switch h.Proto {
@@ -40,50 +15,11 @@ func (s *Shard) parse(r ref, e *entry, h *Headers, from side) {
 		}
 	case protoUDP:
 		if e.stream != noStream {
-			s.datagram(e, h)
+			s.datagram(r, e, h, from)
 		}
 	default:
 		s.ipMessage(e, h)
 	}
-}
-
-// datagram parses a UDP payload: by port, else by what an earlier payload of
-// the flow was recognised as, else by content.
-func (s *Shard) datagram(e *entry, h *Headers) {
-	row := s.udpRow.of(h.DstPort, h.SrcPort)
-	if row == 0 {
-		row = e.proto
-	}
-	whole := len(h.Payload) == h.PayloadLen
-	if row == 0 && whole {
-		row = s.recognise(h.Payload)
-	}
-	if row != 0 && len(h.Payload) > 0 {
-		m, err := s.callBytes(s.protocols[row-1].Datagram, h.Payload)
-		if err == nil && m != nil {
-			e.misses = 0
-			e.proto = row
-			s.found(e, m)
-			return
-		}
-		if !whole && errors.Is(err, wire.ErrTruncated) {
-			return // the capture's fault
-		}
-		s.stats.ParseErrors++
-	}
-	if e.misses++; e.misses == maxMisses {
-		e.stream = noStream
-	}
-}
-
-// recognise finds a datagram protocol by content alone.
-func (s *Shard) recognise(b []byte) uint8 {
-	for i := range s.protocols {
-		if p := &s.protocols[i]; p.SniffDatagram != nil && p.Datagram != nil && s.callSniffDatagram(p, b) {
-			return uint8(i + 1)
-		}
-	}
-	return 0
 }
 
 // found keeps a message for the event of the packet at hand. The first one
@@ -92,6 +28,22 @@ func (s *Shard) found(e *entry, m wire.Message) {
 	s.messages = append(s.messages, m)
 	if app := s.count(m); e.app == 0 {
 		e.app = app
+	}
+}
+
+// foundAll keeps what a call into a parser has appended to s.parsedNow.
+func (s *Shard) foundAll(e *entry, msgs []wire.Message) {
+	for _, m := range msgs {
+		s.found(e, m)
+	}
+	clear(msgs)
+	s.parsedNow = msgs[:0]
+}
+
+// name notes that a flow is of a protocol although no message has said so.
+func (s *Shard) name(e *entry, row uint8) {
+	if e.app == 0 {
+		e.app = s.appNumber(s.protocols[row-1].Name)
 	}
 }
 
@@ -107,39 +59,36 @@ func (s *Shard) callBytes(parse func([]byte) (wire.Message, error), b []byte) (m
 	return parse(b)
 }
 
-func (s *Shard) callSniffDatagram(p *wire.Protocol, b []byte) (yes bool) {
-	var err error
+func (s *Shard) callDatagrams(p wire.Datagrams, dir wire.Dir, b []byte) (msgs []wire.Message, err error) {
 	defer s.contain(&err)
-	return p.SniffDatagram(b)
-}
-
-func (s *Shard) callSniff(p *wire.Protocol, dir wire.Dir, b []byte) (m wire.Match) {
-	var err error
-	defer s.contain(&err)
-	return p.Sniff(dir, b)
-}
-
-func (s *Shard) callSniffLate(p *wire.Protocol, b []byte) (yes bool) {
-	var err error
-	defer s.contain(&err)
-	return p.SniffLate(b)
+	return p.Datagram(dir, b, s.parsedNow[:0])
 }
 
 func (s *Shard) callFeed(p wire.Stream, dir wire.Dir, b []byte) (n int, msgs []wire.Message, err error) {
 	defer s.contain(&err)
-	return p.Feed(dir, b, nil)
+	return p.Feed(dir, b, s.parsedNow[:0])
 }
 
 func (s *Shard) callFlush(p wire.Flusher, dir wire.Dir, b []byte) (msgs []wire.Message) {
 	var err error
 	defer s.contain(&err)
-	return p.Flush(dir, b, nil)
+	return p.Flush(dir, b, s.parsedNow[:0])
 }
 
 func (s *Shard) callSkip(p wire.Skipper, dir wire.Dir) (n int64) {
 	var err error
 	defer s.contain(&err)
 	return p.Skip(dir)
+}
+
+func (s *Shard) callRetained(p any) (n int) {
+	r, ok := p.(wire.Retainer)
+	if !ok {
+		return 0
+	}
+	var err error
+	defer s.contain(&err)
+	return r.Retained()
 }
 
 // contain turns a panic into an error; it must be deferred.

@@ -14,23 +14,30 @@ const (
 	maxHeld      = 16 // out-of-order segments a direction may hold
 )
 
-// stream is the parse state of one TCP connection.
+// stream is the parse state of one TCP connection or UDP flow.
 type stream struct {
 	owner      ref
 	prev, next uint32 // by use, in the pool; index + 1
 	charge     int    // bytes accounted to the pool
 
-	parser   wire.Stream // nil until recognised
-	upgrades int
-	half     [2]half // by wire.Dir
+	parser    wire.Stream // nil until recognised
+	row       uint8       // of the parser, plus one
+	longLived bool        // wire.Protocol.LongLived of the parser
+	upgrades  int
+	half      [2]half // by wire.Dir
+
+	talks [maxTalks]talk // of a UDP flow
 }
 
 // half is one direction of a connection: bytes in order, without gaps, each
-// given to the parser once. Of bytes that arrive twice the first copy counts.
+// given to the parser once. Of bytes that arrive twice the first copy counts,
+// whatever the receiver's system may do: both are in the capture, and the
+// difference is counted (Stats.StreamConflicts).
 type half struct {
 	synced  bool   // next is known
 	stopped bool   // nothing more is fed
 	foreign bool   // no recogniser wants the bytes
+	lost    bool   // of a long-lived protocol: looks for the head of a message
 	next    uint32 // sequence number of the next byte
 	skip    int64  // bytes to pass over, seen or not
 	spent   int    // bytes fed since the last message
@@ -120,12 +127,45 @@ func (s *Shard) arrive(e *entry, st *stream, dir wire.Dir, seq uint32, data []by
 		ahead = 0
 	}
 	if ahead > 0 {
-		if !s.hold(hf, seq, data, length) {
+		switch {
+		case s.hold(hf, seq, data, length):
+		case st.longLived:
+			s.leap(e, st, dir, seq)
+			if !hf.stopped && e.stream != noStream {
+				s.arrive(e, st, dir, seq, data, length) // there is room now
+			}
+		default:
 			s.gap(e, st, dir)
 		}
 		return
 	}
-	s.consume(e, st, dir, data, length)
+	for len(hf.held) > 0 && !hf.stopped && e.stream != noStream {
+		first := hf.held[0]
+		before := int(int32(first.seq - hf.next)) // where held bytes take over
+		if before >= length {
+			break
+		}
+		hf.held = hf.held[1:]
+		s.consume(e, st, dir, data[:min(before, len(data))], before)
+		if hf.stopped || e.stream == noStream {
+			return
+		}
+		over := min(first.length, length-before)
+		rest := data[min(before, len(data)):]
+		s.stats.StreamConflicts += differing(first.data[:over], rest)
+		s.consume(e, st, dir, first.data, first.length)
+		data, length = rest[min(over, len(rest)):], length-before-over
+	}
+	if length > 0 && !hf.stopped && e.stream != noStream {
+		s.consume(e, st, dir, data, length)
+	}
+	s.drain(e, st, dir)
+}
+
+// drain consumes held segments that are next in order, or whose predecessors
+// are of no interest.
+func (s *Shard) drain(e *entry, st *stream, dir wire.Dir) {
+	hf := &st.half[dir]
 	for len(hf.held) > 0 && !hf.stopped && e.stream != noStream {
 		first := hf.held[0]
 		ahead := int64(int32(first.seq - hf.next))
@@ -133,12 +173,8 @@ func (s *Shard) arrive(e *entry, st *stream, dir wire.Dir, seq uint32, data []by
 			return
 		}
 		hf.held = hf.held[1:]
-		switch {
-		case ahead > 0:
+		if ahead > 0 {
 			hf.next, hf.skip = first.seq, hf.skip-ahead
-		case ahead < 0:
-			old := int(min(-ahead, int64(first.length)))
-			first.data, first.length = first.data[min(old, len(first.data)):], first.length-old
 		}
 		s.consume(e, st, dir, first.data, first.length)
 	}

@@ -13,8 +13,7 @@ import (
 type Shard struct {
 	cfg       Config
 	protocols []wire.Protocol
-	udpRow    portTable
-	tcpRow    portTable
+	recogniser recogniser
 	frameRows []frameRow
 	ipRow     [256]uint8 // by IP protocol: a row number plus one, 0 for none
 
@@ -39,6 +38,8 @@ type Shard struct {
 	flood    flood
 	apps     []string // names of protocols seen; entry.app is an index + 1
 	parsed   []uint64 // messages, by index into apps
+
+	parsedNow []wire.Message // scratch of one call into a parser
 }
 
 // NewShard returns a shard that reads payloads with the given protocols. The
@@ -63,12 +64,6 @@ func NewShard(cfg Config, protocols []wire.Protocol) *Shard {
 	s.expire = s.timeout
 	for i := range s.protocols {
 		p := &s.protocols[i]
-		if p.Datagram != nil {
-			s.udpRow.add(p.UDPPorts, i)
-		}
-		if p.NewStream != nil && p.Sniff != nil {
-			s.tcpRow.add(p.TCPPorts, i)
-		}
 		for _, t := range p.EtherTypes {
 			s.frameRows = append(s.frameRows, frameRow{t, i})
 		}
@@ -76,6 +71,7 @@ func NewShard(cfg Config, protocols []wire.Protocol) *Shard {
 			s.ipRow[proto] = uint8(i + 1)
 		}
 	}
+	s.learn()
 	return s
 }
 
@@ -137,7 +133,9 @@ func (s *Shard) Stats() Stats {
 	st.Flood = s.flood.summary()
 	st.Messages = make(map[string]uint64, len(s.apps))
 	for i, name := range s.apps {
-		st.Messages[name] = s.parsed[i]
+		if s.parsed[i] > 0 { // else recognised, with nothing to tell
+			st.Messages[name] = s.parsed[i]
+		}
 	}
 	return st
 }

@@ -37,9 +37,9 @@ type Stats struct {
 	Messages        map[string]uint64 // parsed, by wire.Message.Protocol
 	ParseErrors     uint64            // payloads and streams that turned out not to be what they seemed
 	ParserPanics    uint64            // recovered; expected to stay 0
-	StreamGaps      uint64            // TCP directions given up because bytes were lost or not captured
+	StreamGaps      uint64            // TCP directions given up, or taken up again later, because bytes were lost or not captured
 	StreamConflicts uint64            // TCP bytes that arrived twice with different content
-	StreamsDropped  uint64            // connections no longer parsed for lack of room
+	StreamsDropped  uint64            // connections and UDP flows no longer parsed for lack of room
 }
 
 // Malformed sums the frames that were refused although they looked readable.

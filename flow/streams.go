@@ -1,6 +1,6 @@
 package flow
 
-// streamPool holds the parse state of the connections that are being parsed:
+// streamPool holds the parse state of the flows that are being parsed:
 // a bounded number with a bounded number of waiting bytes. When a bound is
 // reached, the connection that was quiet longest is parsed no further.
 // Streams are named by index + 1, because table entries are pointer-free.
@@ -53,6 +53,10 @@ func (p *streamPool) settle(s *Shard, i uint32) {
 	size := 0
 	for d := range st.half {
 		size += cap(st.half[d].buf) + 2*cap(st.half[d].arena) // append may leave the old arena in use
+	}
+	size += s.callRetained(st.parser)
+	for k := range st.talks {
+		size += s.callRetained(st.talks[k].parser)
 	}
 	p.bytes += size - st.charge
 	st.charge = size

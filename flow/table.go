@@ -32,7 +32,7 @@ type entry struct {
 	fin      uint8 // bit per side
 	isnKnown uint8 // bit per side
 	stopped  uint8 // bit per side: payload was missing before a stream began
-	proto    uint8 // recognised UDP protocol: index into Shard.protocols + 1
+	proto    uint8 // recognised UDP protocol without state: index into Shard.protocols + 1
 	app      uint8 // index into Shard.apps + 1
 	misses   uint8 // UDP payloads in a row that no parser could read
 
@@ -54,7 +54,8 @@ type entry struct {
 	midstream  bool
 	icmpType   uint8
 	icmpCode   uint8
-	_          [8]byte // to a whole line, so that every entry begins one
+	unlike     uint8   // protocol of the port that the payload is certainly not of: index into Shard.protocols + 1
+	_          [7]byte // to a whole line, so that every entry begins one
 }
 
 // noStream marks an entry whose payload is not looked at any more.

@@ -31,7 +31,7 @@ func (s *Shard) inFlow(h *Headers, k *key, hash uint64, from side, n counts) {
 		s.parse(r, e, h, from)
 	}
 	if e.class == classClosed {
-		s.finishIfIdle(e)
+		s.finishIfIdle(e, h, from)
 	}
 	if e.event == unannounced {
 		if len(s.messages) == 0 {
@@ -244,6 +244,9 @@ func (s *Shard) record(e *entry) Record {
 	if e.app != 0 {
 		r.App = s.apps[e.app-1]
 	}
+	if e.unlike != 0 {
+		r.Expected = s.protocols[e.unlike-1].Name
+	}
 	return r
 }
 
@@ -262,7 +265,16 @@ func (e *entry) endpoint(i side) Endpoint {
 
 // count notes a parsed message and returns the number of its protocol name.
 func (s *Shard) count(m wire.Message) uint8 {
-	name := m.Protocol()
+	i := s.appNumber(m.Protocol())
+	if i != 0 {
+		s.parsed[i-1]++
+	}
+	return i
+}
+
+// appNumber returns the index of a protocol's name plus one, 0 if there are
+// too many names.
+func (s *Shard) appNumber(name string) uint8 {
 	i := slices.Index(s.apps, name)
 	if i < 0 {
 		if len(s.apps) == 255 {
@@ -272,6 +284,5 @@ func (s *Shard) count(m wire.Message) uint8 {
 		s.apps = append(s.apps, name)
 		s.parsed = append(s.parsed, 0)
 	}
-	s.parsed[i]++
 	return uint8(i + 1)
 }

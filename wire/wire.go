@@ -188,7 +188,7 @@ func Table() []Protocol {
 		{
 			Name: "dns", UDPPorts: []uint16{53}, TCPPorts: []uint16{53},
 			Datagram: parseDNS, SniffDatagram: sniffDNSDatagram,
-			Sniff: sniffDNSStream, NewStream: newDNSStream,
+			Sniff: sniffDNSStream, NewStream: newDNSStream, LongLived: true,
 		},
 		{Name: "mdns", UDPPorts: []uint16{5353}, Datagram: parseMDNS},
 		{Name: "llmnr", UDPPorts: []uint16{5355}, Datagram: parseLLMNR},
@@ -199,7 +199,7 @@ func Table() []Protocol {
 		},
 		{
 			Name: "http", TCPPorts: []uint16{80, 8000, 8080},
-			Sniff: sniffHTTP, SniffLate: sniffLateHTTP, NewStream: newHTTPStream,
+			Sniff: sniffHTTP, SniffLate: sniffLateHTTP, NewStream: newHTTPStream, LongLived: true,
 		},
 		{Name: "modbus", TCPPorts: []uint16{502}, Sniff: sniffModbus, NewStream: newModbusStream},
 		// Services with logins.

@@ -1,0 +1,148 @@
+package flow
+
+import "gatehouse/wire"
+
+// recogniser tells protocols apart by content: which rows of the table need to
+// be asked about given bytes. It is made once and read only.
+type recogniser struct {
+	udpRow portTable
+	tcpRow portTable
+
+	// Rows plus one in the order of the table. Of some sixty rows, one to five
+	// do not rule out the first byte of a connection.
+	first     [2][256][]uint8 // by direction and first byte of a stream
+	late      []uint8         // with SniffLate
+	datagrams []uint8         // with SniffDatagram
+}
+
+// portTable finds the row of a protocol by its registered port: a row number
+// plus one, 0 for none. A plain array: it is asked for every UDP payload.
+type portTable [65536]uint8
+
+func (t *portTable) add(ports []uint16, row int) {
+	for _, p := range ports {
+		if t[p] == 0 {
+			t[p] = uint8(row + 1)
+		}
+	}
+}
+
+// of returns the row for a packet's ports; the server's end is most likely
+// the destination of the first packet.
+func (t *portTable) of(dst, src uint16) uint8 {
+	if row := t[dst]; row != 0 {
+		return row
+	}
+	return t[src]
+}
+
+// learn fills the tables. What a stream may begin with is asked of the rows
+// themselves: one that says No to a byte says No to all that begins with it.
+func (s *Shard) learn() {
+	g := &s.recogniser
+	for i := range s.protocols {
+		p, row := &s.protocols[i], uint8(i+1)
+		if p.Datagram != nil || p.NewDatagrams != nil {
+			g.udpRow.add(p.UDPPorts, i)
+			if p.SniffDatagram != nil {
+				g.datagrams = append(g.datagrams, row)
+			}
+		}
+		if p.NewStream == nil || p.Sniff == nil {
+			continue
+		}
+		g.tcpRow.add(p.TCPPorts, i)
+		if p.SniffLate != nil {
+			g.late = append(g.late, row)
+		}
+		for b := range 256 {
+			for dir := range wire.Dir(2) {
+				if s.callSniff(p, dir, []byte{byte(b)}) != wire.No {
+					g.first[dir][b] = append(g.first[dir][b], row)
+				}
+			}
+		}
+	}
+}
+
+// verdict is what the rows say of the first bytes of a stream.
+type verdict struct {
+	row    uint8 // the one that says Yes, plus one; 0 if none does
+	maybe  bool  // more bytes may tell
+	unlike bool  // the row of the port says No
+}
+
+// recogniseStream asks about the first bytes of a direction, the row that is
+// registered for the port first.
+func (s *Shard) recogniseStream(dir wire.Dir, b []byte, byPort uint8) (v verdict) {
+	var err error
+	defer s.contain(&err)
+	if byPort != 0 {
+		switch s.protocols[byPort-1].Sniff(dir, b) {
+		case wire.Yes:
+			return verdict{row: byPort}
+		case wire.Maybe:
+			v.maybe = true
+		case wire.No:
+			v.unlike = true
+		}
+	}
+	for _, row := range s.recogniser.first[dir][b[0]] {
+		if row == byPort {
+			continue
+		}
+		switch s.protocols[row-1].Sniff(dir, b) {
+		case wire.Yes:
+			v.row = row
+			return v
+		case wire.Maybe:
+			v.maybe = true
+		case wire.No:
+		}
+	}
+	return v
+}
+
+// recogniseLate finds a protocol that begins with a segment in the middle of a
+// connection.
+func (s *Shard) recogniseLate(segment []byte) (row uint8) {
+	var err error
+	defer s.contain(&err)
+	for _, row := range s.recogniser.late {
+		if s.protocols[row-1].SniffLate(segment) {
+			return row
+		}
+	}
+	return 0
+}
+
+// recogniseDatagram finds a protocol by a whole datagram; not is a row that
+// need not be asked.
+func (s *Shard) recogniseDatagram(b []byte, not uint8) (row uint8) {
+	var err error
+	defer s.contain(&err)
+	for _, row := range s.recogniser.datagrams {
+		if row != not && s.protocols[row-1].SniffDatagram(b) {
+			return row
+		}
+	}
+	return 0
+}
+
+// isDatagram asks one row.
+func (s *Shard) isDatagram(row uint8, b []byte) (yes bool) {
+	var err error
+	defer s.contain(&err)
+	return s.protocols[row-1].SniffDatagram(b)
+}
+
+// isStream asks one row whether a stream may begin or go on with b.
+func (s *Shard) isStream(row uint8, dir wire.Dir, b []byte) bool {
+	return s.callSniff(&s.protocols[row-1], dir, b) == wire.Yes
+}
+
+func (s *Shard) callSniff(p *wire.Protocol, dir wire.Dir, b []byte) (m wire.Match) {
+	var err error
+	defer s.contain(&err)
+	return p.Sniff(dir, b)
+}
