@@ -11,11 +11,11 @@ import (
 // table and its scratch memory, and belongs to one goroutine. ShardOf says
 // which frames go to which shard.
 type Shard struct {
-	cfg       Config
-	protocols []wire.Protocol
+	cfg        Config
+	protocols  []wire.Protocol
 	recogniser recogniser
-	frameRows []frameRow
-	ipRow     [256]uint8 // by IP protocol: a row number plus one, 0 for none
+	frameRows  []frameRow
+	ipRow      [256]uint8 // by IP protocol: a row number plus one, 0 for none
 
 	table  *table
 	memory *memory

@@ -201,8 +201,8 @@ func Table() []Protocol {
 			Name: "http", TCPPorts: []uint16{80, 8000, 8080},
 			Sniff: sniffHTTP, SniffLate: sniffLateHTTP, NewStream: newHTTPStream, LongLived: true,
 		},
-		{Name: "modbus", TCPPorts: []uint16{502}, Sniff: sniffModbus, NewStream: newModbusStream},
+		{Name: "modbus", TCPPorts: []uint16{502}, Sniff: sniffModbus, NewStream: newModbusStream, LongLived: true},
 		// Services with logins.
-		{Name: "mqtt", TCPPorts: []uint16{1883}, Sniff: sniffMQTT, NewStream: newMQTTStream},
+		{Name: "mqtt", TCPPorts: []uint16{1883}, Sniff: sniffMQTT, NewStream: newMQTTStream, LongLived: true},
 	}
 }
