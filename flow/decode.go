@@ -101,6 +101,14 @@ type fragment struct {
 // packet or an ARP message, otherwise why not; h is then partly filled. It
 // never allocates and never panics. h.Payload is valid as long as p.Data.
 func (h *Headers) Decode(p *capture.Packet) Reason {
+	if h.usual(p) {
+		return Accepted
+	}
+	return h.decode(p)
+}
+
+// decode reads a frame layer by layer.
+func (h *Headers) decode(p *capture.Packet) Reason {
 	*h = Headers{}
 	l := link{}
 	if p.TPID != 0 { // the outermost tag, taken off by the network interface

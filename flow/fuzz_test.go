@@ -40,6 +40,7 @@ func FuzzDecode(f *testing.F) {
 	seeds(f, func(link uint16, frame []byte) { f.Add(link, frame, uint16(0)) })
 	f.Fuzz(func(t *testing.T, link uint16, frame []byte, missing uint16) {
 		p := &capture.Packet{Data: frame, Length: len(frame) + int(missing), Link: capture.LinkType(link)}
+		agree(t, p)
 		var h Headers
 		r := h.Decode(p)
 		if n := ShardOf(p, 8); n < 0 || n > 7 {

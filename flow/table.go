@@ -139,7 +139,7 @@ func (t *table) find(k *key, hash uint64, vlan uint16, now int64) (found ref, ov
 			continue
 		}
 		e := t.at(s.ref)
-		if e.key != *k || (e.vlan != vlan && e.vlan != 0 && vlan != 0) {
+		if !e.key.is(k) || (e.vlan != vlan && e.vlan != 0 && vlan != 0) {
 			continue
 		}
 		if now >= t.deadline(e) {
