@@ -47,9 +47,9 @@ func newHourly(t int64, floor float64) Hourly {
 // Observe notes an item at t (ns since the Unix epoch) and returns how many
 // distinct ones this hour has seen, and whether the item is one that it had
 // not.
-func (h *Hourly) Observe(t int64, item string) (n int, fresh bool) {
+func (h *Hourly) Observe(t int64, item Entity) (n int, fresh bool) {
 	h.Advance(t)
-	hash := hashString(item)
+	hash := uint64(item)
 	i, known := slices.BinarySearch(h.items, hash)
 	if known || len(h.items) >= maxDistinct {
 		return len(h.items), false

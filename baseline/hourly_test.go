@@ -9,7 +9,7 @@ import (
 
 func observeMany(h *Hourly, t int64, from, to int) {
 	for i := from; i < to; i++ {
-		h.Observe(t, fmt.Sprintf("host%d.example", i))
+		h.Observe(t, EntityOf(fmt.Sprintf("host%d.example", i)))
 	}
 }
 
@@ -20,7 +20,7 @@ func TestHourlyCountsDistinct(t *testing.T) {
 		n     int
 		fresh bool
 	}{{"a", 1, true}, {"b", 2, true}, {"a", 2, false}, {"", 3, true}} {
-		if n, fresh := h.Observe(noon+int64(i), want.item); n != want.n || fresh != want.fresh {
+		if n, fresh := h.Observe(noon+int64(i), EntityOf(want.item)); n != want.n || fresh != want.fresh {
 			t.Errorf("%q: %d, %v; want %d, %v", want.item, n, fresh, want.n, want.fresh)
 		}
 	}
@@ -32,7 +32,7 @@ func TestHourlyBoundary(t *testing.T) {
 	if h.Tail.Age != 0 {
 		t.Fatalf("learned %d hours before the first was over", h.Tail.Age)
 	}
-	if n, fresh := h.Observe(noon+hour, "host0.example"); n != 1 || !fresh {
+	if n, fresh := h.Observe(noon+hour, EntityOf("host0.example")); n != 1 || !fresh {
 		t.Errorf("first item of the second hour: %d, %v; want 1, true", n, fresh)
 	}
 	if h.Tail.Age != 1 || h.Start() != noon+hour {
@@ -76,7 +76,7 @@ func TestHourlyClockSetBack(t *testing.T) {
 		h := newHourly(noon+74*8766*hour, 10)
 		observeMany(&h, h.Start(), 0, 5)
 		now := h.Start() - back
-		if n, _ := h.Observe(now, "a"); n != 1 || h.Start() != now || h.Tail.Age != 0 {
+		if n, _ := h.Observe(now, EntityOf("a")); n != 1 || h.Start() != now || h.Tail.Age != 0 {
 			t.Errorf("back by %d hours: %d items in the hour from %d, learned %d; want 1 from %d, 0",
 				back/hour, n, h.Start(), h.Tail.Age, now)
 		}
@@ -86,8 +86,8 @@ func TestHourlyClockSetBack(t *testing.T) {
 		}
 	}
 	h := newHourly(noon, 10)
-	h.Observe(noon, "a")
-	if n, _ := h.Observe(noon-hour/2, "b"); n != 2 {
+	h.Observe(noon, EntityOf("a"))
+	if n, _ := h.Observe(noon-hour/2, EntityOf("b")); n != 2 {
 		t.Errorf("half an hour back: %d items, want 2 in one hour", n)
 	}
 }
@@ -95,11 +95,11 @@ func TestHourlyClockSetBack(t *testing.T) {
 func TestHourlyBound(t *testing.T) {
 	h := newHourly(noon, 10)
 	observeMany(&h, noon, 0, 3*maxDistinct)
-	if n, fresh := h.Observe(noon, "one more"); n != maxDistinct || fresh {
+	if n, fresh := h.Observe(noon, EntityOf("one more")); n != maxDistinct || fresh {
 		t.Errorf("beyond the bound: %d, %v; want %d, false", n, fresh, maxDistinct)
 	}
 	h.Advance(noon + hour)
-	if n, fresh := h.Observe(noon+hour, "one more"); n != 1 || !fresh {
+	if n, fresh := h.Observe(noon+hour, EntityOf("one more")); n != 1 || !fresh {
 		t.Errorf("next hour: %d, %v; want 1, true", n, fresh)
 	}
 }
@@ -129,10 +129,10 @@ func TestHourlyJSON(t *testing.T) {
 	if err := json.Unmarshal(b, &got); err != nil {
 		t.Fatal(err)
 	}
-	if n, fresh := got.Observe(noon, "host3.example"); n != 30 || fresh {
+	if n, fresh := got.Observe(noon, EntityOf("host3.example")); n != 30 || fresh {
 		t.Errorf("known item after restoring: %d, %v; want 30, false", n, fresh)
 	}
-	if n, fresh := got.Observe(noon, "new.example"); n != 31 || !fresh {
+	if n, fresh := got.Observe(noon, EntityOf("new.example")); n != 31 || !fresh {
 		t.Errorf("new item after restoring: %d, %v; want 31, true", n, fresh)
 	}
 	if got.Advance(noon + hour); got.Tail.Age != 0 {
@@ -163,7 +163,7 @@ func BenchmarkHourlyObserve(b *testing.B) {
 	observeMany(&h, noon, 0, 100)
 	b.ReportAllocs()
 	for b.Loop() {
-		h.Observe(noon+1, "host50.example")
+		h.Observe(noon+1, EntityOf("host50.example"))
 	}
 }
 
@@ -172,7 +172,7 @@ func BenchmarkHourlyObserve(b *testing.B) {
 func TestHourlyHighHourWaits(t *testing.T) {
 	burst := func(h *Hourly, at int64, n int) float64 {
 		for i := range n {
-			h.Observe(at, fmt.Sprint(at, i))
+			h.Observe(at, EntityOf(fmt.Sprint(at, i)))
 		}
 		return h.P(1)
 	}

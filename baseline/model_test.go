@@ -67,10 +67,10 @@ func life(m *Model, rng *rand.Rand, now int64, events int) (said []float64) {
 		if rng.IntN(300) == 0 {
 			m.Names.Spoil()
 		}
-		n, _ := m.Names.Observe(now, name)
+		n, _ := m.Names.Observe(now, EntityOf(name))
 		said = append(said, float64(n), m.Names.P(48), m.Names.Tail.Threshold())
 		if rng.IntN(10) == 0 {
-			n, _ := m.Missing.Observe(now, name)
+			n, _ := m.Missing.Observe(now, EntityOf(name))
 			said = append(said, float64(n), m.Missing.P(48))
 		}
 		if !m.Lookups.Touch(EntityOf(name), day) {
@@ -144,8 +144,8 @@ func full() *Model {
 		for j := range int64(2 * maxGaps) {
 			d.Connect(noon + j*hour)
 		}
-		m.Names.Observe(noon, name)
-		m.Missing.Observe(noon, name)
+		m.Names.Observe(noon, EntityOf(name))
+		m.Missing.Observe(noon, EntityOf(name))
 		m.Handshakes.Put(Client{end, "t13d1516h2_8daaf6152771_02713d6af862" + kept[:4]}, Handshakes{Count: 1, Last: day})
 		m.Chains.Put(end, Chain{Valid: 1, Issuer: name, Last: day})
 		m.Clarity.Put(kept, Clarity{Encrypted: 1, Last: day})
@@ -203,7 +203,7 @@ func TestBurstIsGivenBack(t *testing.T) {
 	for i := range models {
 		models[i] = NewModel(noon)
 		observeMany(&models[i].Names, noon, 0, maxDistinct)
-		models[i].Names.Observe(noon+hour, "a")
+		models[i].Names.Observe(noon+hour, EntityOf("a"))
 	}
 	if size := (heap() - before) / n; size > 6<<10 {
 		t.Errorf("a model with one name takes %d bytes after a burst", size)

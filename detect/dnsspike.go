@@ -2,7 +2,6 @@ package detect
 
 import (
 	"fmt"
-	"strings"
 
 	"gatehouse/baseline"
 	"gatehouse/wire"
@@ -52,8 +51,8 @@ func (s *spikes) Observe(in *Input, report func(Finding)) {
 		if !ok || q.Proto != "dns" || len(q.Questions) == 0 {
 			continue
 		}
-		name := strings.ToLower(q.Questions[0].Name)
-		if !onInternet(name) {
+		w := in.Names.words.of(q.Questions[0].Name)
+		if !w.onInternet {
 			continue
 		}
 		if !in.Learn {
@@ -62,12 +61,12 @@ func (s *spikes) Observe(in *Input, report func(Finding)) {
 		}
 		switch {
 		case !q.Response:
-			if n, fresh := m.Names.Observe(in.Now(), name); fresh {
-				s.judge(in, &m.Names, n, "different names", name, report)
+			if n, fresh := m.Names.Observe(in.Now(), w.entity); fresh {
+				s.judge(in, &m.Names, n, "different names", w.name, report)
 			}
 		case q.RCode == rcodeNXDomain:
-			if n, fresh := m.Missing.Observe(in.Now(), name); fresh {
-				s.judge(in, &m.Missing, n, "names that do not exist", name, report)
+			if n, fresh := m.Missing.Observe(in.Now(), w.entity); fresh {
+				s.judge(in, &m.Missing, n, "names that do not exist", w.name, report)
 			}
 		}
 	}

@@ -3,7 +3,6 @@ package detect
 import (
 	"fmt"
 	"math"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -106,8 +105,8 @@ func (t *tunnels) Observe(in *Input, report func(Finding)) {
 }
 
 func (t *tunnels) query(in *Input, q *wire.DNSQuestion, report func(Finding)) {
-	name := strings.ToLower(q.Name)
-	if !onInternet(name) {
+	w := in.Names.words.of(q.Name)
+	if !w.onInternet {
 		return
 	}
 	h := t.devices[in.Client.ID]
@@ -115,7 +114,7 @@ func (t *tunnels) query(in *Input, q *wire.DNSQuestion, report func(Finding)) {
 		h = &tunnelHour{start: in.Now(), domains: make(map[string]*tunnelDomain)}
 		t.devices[in.Client.ID] = h
 	}
-	domain := RegisteredDomain(name)
+	name, domain := w.name, w.domain
 	d := h.domains[domain]
 	if d == nil {
 		if len(h.domains) >= maxTunnelDomains {
@@ -125,14 +124,13 @@ func (t *tunnels) query(in *Input, q *wire.DNSQuestion, report func(Finding)) {
 		h.domains[domain] = d
 	}
 	d.types[queryKind(q.Type)]++
-	key := baseline.EntityOf(name)
-	if _, known := d.names[key]; known {
+	if _, known := d.names[w.entity]; known {
 		return
 	}
 	if h.names >= maxTunnelNames && !h.forgetSmallest(domain) {
 		return // one domain has it all, and has been reported long since
 	}
-	d.names[key] = struct{}{}
+	d.names[w.entity] = struct{}{}
 	h.names++
 	d.bytes += len(name) - len(domain)
 	t.judge(in, h, d, domain, name, report)

@@ -34,7 +34,7 @@ func TestTunnelP(t *testing.T) {
 func TestTunnelHoursAreBounded(t *testing.T) {
 	d := newTunnels()
 	var found []Finding
-	in := &Input{Event: &flow.Event{Kind: flow.Update, Time: epoch.UnixNano()}, Client: &device.Device{ID: "d", Name: "d"}}
+	in := &Input{Event: &flow.Event{Kind: flow.Update, Time: epoch.UnixNano()}, Client: &device.Device{ID: "d", Name: "d"}, Names: NewNames()}
 	ask := func(name string) {
 		in.Event.Messages = []wire.Message{query(name, 16)}
 		d.Observe(in, func(f Finding) { found = append(found, f) })

@@ -49,18 +49,18 @@ func (l *lookups) Observe(in *Input, report func(Finding)) {
 		if !ok || q.Proto != "dns" || q.Response || len(q.Questions) == 0 {
 			continue
 		}
-		name := strings.ToLower(q.Questions[0].Name)
-		if !onInternet(name) || !strings.Contains(name, ".") {
+		w := in.Names.words.of(q.Questions[0].Name)
+		if !w.onInternet || !strings.Contains(w.name, ".") {
 			continue
 		}
-		l.query(in, RegisteredDomain(name), report)
+		l.query(in, w, report)
 	}
 }
 
-func (l *lookups) query(in *Input, domain string, report func(Finding)) {
+func (l *lookups) query(in *Input, w *word, report func(Finding)) {
 	m := in.ClientModel
 	day := m.Calendar.Day
-	key := baseline.EntityOf(domain)
+	domain, key := w.domain, w.domainEntity
 	s, known := m.Lookups.Get(key)
 	if known && !s.Flagged {
 		m.Lookups.Touch(key, day)

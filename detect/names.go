@@ -24,6 +24,7 @@ type Names struct {
 	latest   map[netip.Addr]string // device that was the last to add an address
 	order    []nameKey             // ring of keys in byDevice, oldest at next
 	next     int
+	words    words
 }
 
 type nameKey struct {
@@ -33,7 +34,7 @@ type nameKey struct {
 
 // NewNames returns an empty memory.
 func NewNames() *Names {
-	return &Names{byDevice: make(map[nameKey]string), latest: make(map[netip.Addr]string)}
+	return &Names{byDevice: make(map[nameKey]string), latest: make(map[netip.Addr]string), words: make(words)}
 }
 
 // Learn notes the addresses in an answer that a device got.
@@ -41,7 +42,7 @@ func (n *Names) Learn(device string, m *wire.DNS) {
 	if !m.Response || len(m.Questions) == 0 || m.Proto != "dns" {
 		return
 	}
-	name := hostname(m.Questions[0].Name)
+	name := n.words.of(m.Questions[0].Name).host
 	if name == "" {
 		return
 	}

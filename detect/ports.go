@@ -184,7 +184,9 @@ func destinationOf(in *Input) (dest baseline.Destination, label string, named bo
 	case in.Scope == baseline.LAN:
 		label = r.Server.Addr.String()
 	case name != "":
-		label, named = RegisteredDomain(name), true
+		w := in.Names.words.of(name)
+		dest.Entity = w.domainEntity
+		return dest, w.domain, true
 	default:
 		label = Network(r.Server.Addr)
 	}
