@@ -20,7 +20,7 @@ const tickEvery = int64(time.Second)
 // book of alerts. It sees all events in one order and runs on one goroutine.
 type analyst struct {
 	devices   *device.Inventory
-	models    map[string]*baseline.Model
+	subjects  map[string]*subject // by device
 	detectors []detect.Detector
 	names     *detect.Names
 	conns     *detect.Conns
@@ -35,23 +35,27 @@ type analyst struct {
 	now        int64
 	nextTick   int64
 	in         detect.Input
-	born       map[string]uint16 // active day of each device when this run first met it
-	changed    map[string]bool   // devices whose model changed since the last checkpoint
-	removed    []string          // devices that were forgotten since then
+	removed    []string // devices that were forgotten since the last checkpoint
 	events     uint64
+}
+
+// subject is what the analyst knows of one device besides its inventory.
+type subject struct {
+	model   *baseline.Model
+	met     bool   // in this run
+	born    uint16 // active day when this run first met it
+	changed bool   // since the last checkpoint
 }
 
 func newAnalyst(cfg Config, onAlert func(*alert.Alert)) *analyst {
 	a := &analyst{
-		models:     make(map[string]*baseline.Model),
+		subjects:   make(map[string]*subject),
 		detectors:  detect.Table(cfg.Detect),
 		names:      detect.NewNames(),
 		conns:      detect.NewConns(),
 		book:       alert.NewBook(cfg.Alert),
 		onAlert:    onAlert,
 		visibility: 1,
-		born:       make(map[string]uint16),
-		changed:    make(map[string]bool),
 	}
 	a.report = a.found
 	a.log = cfg.Log
@@ -62,9 +66,7 @@ func newAnalyst(cfg Config, onAlert func(*alert.Alert)) *analyst {
 }
 
 func (a *analyst) forget(d *device.Device) {
-	delete(a.models, d.ID)
-	delete(a.changed, d.ID)
-	delete(a.born, d.ID)
+	delete(a.subjects, d.ID)
 	a.names.Forget(d.ID)
 	a.removed = append(a.removed, d.ID)
 }
@@ -132,15 +134,16 @@ func (a *analyst) model(d *device.Device, ev *flow.Event) *baseline.Model {
 	if ev.Kind == flow.Frame {
 		at = ev.Time
 	}
-	m := a.models[d.ID]
-	if m == nil {
-		m = baseline.NewModel(at)
-		a.models[d.ID] = m
+	s := a.subjects[d.ID]
+	if s == nil {
+		s = &subject{model: baseline.NewModel(at)}
+		a.subjects[d.ID] = s
 	}
-	if _, seen := a.born[d.ID]; !seen {
-		a.born[d.ID] = m.Calendar.Day
+	m := s.model
+	if !s.met {
+		s.met, s.born = true, m.Calendar.Day
 	}
-	a.changed[d.ID] = true
+	s.changed = true
 	if m.Calendar.Advance(at) {
 		for _, c := range m.Calibration {
 			c.EndDay()
@@ -152,9 +155,9 @@ func (a *analyst) model(d *device.Device, ev *flow.Event) *baseline.Model {
 // days is how many active days this run has seen of all devices together.
 func (a *analyst) days() int {
 	sum := 0
-	for id, born := range a.born {
-		if m := a.models[id]; m != nil {
-			sum += int(m.Calendar.Day-born) + 1
+	for _, s := range a.subjects {
+		if s.met {
+			sum += int(s.model.Calendar.Day-s.born) + 1
 		}
 	}
 	return sum
@@ -180,11 +183,11 @@ func (a *analyst) busy(d *device.Device, t int64) bool {
 // found takes a finding from a detector: it corrects its p-value by what this
 // device has really done, and enters it into the book.
 func (a *analyst) found(f detect.Finding) {
-	m := a.models[f.Device.ID]
-	if m == nil {
+	s := a.subjects[f.Device.ID]
+	if s == nil {
 		return // forgotten while the finding waited
 	}
-	c := m.Calibrator(string(f.Class))
+	c := s.model.Calibrator(string(f.Class))
 	p := f.P
 	f.P = c.Correct(p)
 	// What opens an incident counts as a day on which the model was surprised;

@@ -27,6 +27,7 @@ type round struct {
 	now    int64          // time of the last packet
 	last   bool           // the input ends here
 	events [][]flow.Event // of each shard, in order
+	order  [][]place      // memory to arrange them with
 	stats  []flow.Stats   // of each shard after this round
 	done   sync.WaitGroup
 	at     Progress // how far the reader is; Flow is left empty
@@ -50,6 +51,7 @@ func Flows(ctx context.Context, src capture.Source, cfg Config, visit func([]flo
 		rounds[i] = &round{
 			picks:  make([][]uint32, cfg.Workers),
 			events: make([][]flow.Event, cfg.Workers),
+			order:  make([][]place, cfg.Workers),
 			stats:  make([]flow.Stats, cfg.Workers),
 		}
 		f.free <- rounds[i]
@@ -174,6 +176,9 @@ func (r *round) deal(n int) {
 	}
 }
 
+// arrange brings the events of one shard into their order.
+func (r *round) arrange(i int) { r.order[i] = arrange(r.events[i], r.order[i]) }
+
 // shard owns one flow table.
 func (f *flows) shard(i int, in <-chan *round) {
 	cfg := f.cfg.Flow
@@ -182,7 +187,6 @@ func (f *flows) shard(i int, in <-chan *round) {
 	cfg.MaxStreams = max(1, cfg.MaxStreams/n)
 	cfg.MaxStreamBytes = max(1<<16, cfg.MaxStreamBytes/n)
 	shard := flow.NewShard(cfg, wire.Table())
-	var order []place
 	for r := range in {
 		shard.Batch(r.batch.Packets, r.times, r.first, r.picks[i])
 		shard.Advance(r.now)
@@ -190,7 +194,9 @@ func (f *flows) shard(i int, in <-chan *round) {
 			shard.Close(r.now)
 		}
 		r.events[i] = shard.Take(r.events[i])
-		order = arrange(r.events[i], order)
+		if n > 1 {
+			r.arrange(i)
+		}
 		r.stats[i] = shard.Stats()
 		r.done.Done()
 	}
@@ -208,6 +214,9 @@ func (f *flows) merge(visit func([]flow.Event, Progress) error) error {
 		p := r.at
 		for i := range r.stats {
 			p.Flow.Add(&r.stats[i])
+		}
+		if f.cfg.Workers == 1 { // the shard has more to do than the analyst
+			r.arrange(0)
 		}
 		m.reset(r.events)
 		if err := visitAll(&m, p, visit); err != nil {

@@ -44,7 +44,9 @@ func (a *analyst) checkpoint(ctx context.Context, st State, run *store.Run) erro
 		return err
 	}
 	a.removed = a.removed[:0]
-	clear(a.changed)
+	for _, s := range a.subjects {
+		s.changed = false
+	}
 	return nil
 }
 
@@ -56,14 +58,15 @@ func (a *analyst) batch() (store.Batch, error) {
 		return b, err
 	}
 	for _, d := range a.devices.All() {
-		if a.changed[d.ID] || d.Gateway {
+		s := a.subjects[d.ID]
+		changed := s != nil && s.changed
+		if changed || d.Gateway {
 			b.Devices = append(b.Devices, deviceRow(d, snapshot.Devices[d.ID]))
 		}
-		m := a.models[d.ID]
-		if m == nil || !a.changed[d.ID] {
+		if !changed {
 			continue
 		}
-		blob, err := m.Snapshot()
+		blob, err := s.model.Snapshot()
 		if err != nil {
 			return b, fmt.Errorf("snapshot baseline of %s: %w", d.ID, err)
 		}
@@ -126,7 +129,7 @@ func (a *analyst) restore(ctx context.Context, st State) error {
 			a.log.Warn("baseline is damaged, the device is learned anew", "device", row.Device, "err", err)
 			continue
 		}
-		a.models[row.Device] = m
+		a.subjects[row.Device] = &subject{model: m}
 	}
 	alerts, err := st.Alerts(ctx, store.Filter{})
 	if err != nil {

@@ -321,6 +321,23 @@ func (r *dnsReader) intern(name []byte) string {
 	return s
 }
 
+// plainLabel reports whether a label reads as it is written, as nearly all do.
+func plainLabel(label []byte) bool {
+	var odd bool
+	for _, c := range label {
+		odd = odd || dnsEscaped[c]
+	}
+	return !odd
+}
+
+// dnsEscaped tells the bytes that need an escape in a label.
+var dnsEscaped = func() (t [256]bool) {
+	for c := range t {
+		t[c] = c < ' ' || c > '~' || c == '.' || c == '\\'
+	}
+	return t
+}()
+
 // appendDNSName appends the presentation form of the name at b[off] to dst
 // and returns the offset after the name. Compression pointers must point to
 // an earlier place than the part of the name that they continue.
@@ -369,6 +386,9 @@ func appendDNSName(dst, b []byte, off int) (name []byte, next int, err error) {
 }
 
 func appendDNSLabel(dst, label []byte) []byte {
+	if plainLabel(label) {
+		return append(dst, label...)
+	}
 	for _, c := range label {
 		if c < ' ' || c > '~' || c == '.' || c == '\\' {
 			dst = append(dst, '\\', '0'+c/100, '0'+c/10%10, '0'+c%10)

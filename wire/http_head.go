@@ -213,7 +213,10 @@ func nextField(rest *[]byte) (name, value []byte, ok bool) {
 		}
 		*rest = b[end+1:]
 		if name, value, ok = bytes.Cut(b[:end], []byte(":")); ok {
-			return bytes.TrimRight(name, " \t"), bytes.TrimSpace(value), true
+			for len(name) > 0 && (name[len(name)-1] == ' ' || name[len(name)-1] == '\t') {
+				name = name[:len(name)-1] // bytes.TrimRight builds a set of bytes each time
+			}
+			return name, bytes.TrimSpace(value), true
 		}
 	}
 }
