@@ -11,7 +11,7 @@ func TestWords(t *testing.T) {
 	w := make(words)
 	for _, c := range []struct {
 		name, lower, host string
-		onInternet                bool
+		onInternet        bool
 	}{
 		{"CDN.Example.co.uk", "cdn.example.co.uk", "cdn.example.co.uk", true},
 		{"4.3.2.1.in-addr.arpa", "4.3.2.1.in-addr.arpa", "4.3.2.1.in-addr.arpa", false},
