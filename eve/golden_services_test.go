@@ -1,6 +1,7 @@
 package eve
 
 import (
+	"strings"
 	"testing"
 
 	"gatehouse/internal/testkit"
@@ -15,6 +16,8 @@ type said struct {
 func client(payload string) said { return said{payload: payload} }
 func server(payload string) said { return said{server: true, payload: payload} }
 
+func zeros(n int) string { return strings.Repeat("\x00", n) }
+
 // TestGoldenServices plays a dialogue over TCP, or over UDP, of each service.
 func TestGoldenServices(t *testing.T) {
 	for _, c := range []struct {
@@ -28,6 +31,16 @@ func TestGoldenServices(t *testing.T) {
 			server("\x20\x02\x00\x00"),
 			client("\x30\x09\x00\x05t/tmp21"),
 			client("\x30\x09\x00\x05t/tmp22"),
+		}},
+		{"smb", 445, false, []said{
+			client("\x00\x00\x00\x68\xfeSMB\x40\x00" + zeros(58) + "\x24\x00\x02\x00\x01" + zeros(31) + "\x10\x02\x11\x03"),
+			server("\x00\x00\x00\x80\xfeSMB\x40\x00" + zeros(10) + "\x01" + zeros(47) + "\x41\x00\x01\x00\x11\x03" + zeros(58)),
+			client("\x00\x00\x00\xaa\xfeSMB\x40\x00" + zeros(6) + "\x01" + zeros(51) +
+				"\x19\x00\x00\x01" + zeros(8) + "\x58\x00\x52\x00" + zeros(8) +
+				"NTLMSSP\x00\x03\x00\x00\x00" + zeros(8) + "\x00\x00\x00\x00\x40\x00\x00\x00" +
+				"\x08\x00\x08\x00\x40\x00\x00\x00\x08\x00\x08\x00\x48\x00\x00\x00\x02\x00\x02\x00\x50\x00\x00\x00" +
+				zeros(8) + "\x05\x02\x08\x00" + "H\x00O\x00M\x00E\x00a\x00n\x00n\x00a\x00P\x00"),
+			server("\x00\x00\x00\x48\xfeSMB\x40\x00" + zeros(2) + "\x6d\x00\x00\xc0\x01\x00\x00\x00\x01" + zeros(47) + "\x09\x00\x00\x00\x48\x00\x00\x00"),
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 // to, or run beside them.
 type serviceBodies struct {
 	MQTT  *mqttBody  `json:"mqtt,omitempty"`
+	SMB   *smbBody   `json:"smb,omitempty"`
 	Login *loginBody `json:"login,omitempty"`
 }
 
@@ -27,6 +28,8 @@ func (w *Writer) service(ev *flow.Event, m wire.Message) error {
 		return w.mqtt(ev, &mqttBody{Publish: &mqttPublish{sideName(m.From), m.QoS, m.Retain, m.Dup, m.Topic}})
 	case *wire.MQTTSubscribe:
 		return w.mqtt(ev, mqttSubscribeBody(m))
+	case *wire.SMB:
+		return w.smb(ev, m)
 	default:
 		return fmt.Errorf("write event: no vocabulary for %T", m)
 	}

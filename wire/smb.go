@@ -1,0 +1,311 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"math"
+)
+
+// SMB is what an SMB exchange settles: the dialect, who logs in, which share
+// is used ([MS-SMB2] for 2 and 3, [MS-CIFS] and [MS-SMB] for 1). Reading and
+// writing files is passed over.
+type SMB struct {
+	Version  uint8    // 1 or 2; 3 has the format of 2
+	Command  string   // "NEGOTIATE", "SESSION_SETUP", "TREE_CONNECT"
+	Status   uint32   // NTSTATUS of the response, 0: success
+	Answered bool     // a response was seen
+	Dialects []string // that the client offers, at most 16
+	Dialect  string   // that the server chose: "NT LM 0.12", "2.1", "3.1.1"
+	Signing  bool     // the server requires signatures
+	NTLM     *NTLM    // of a session setup
+	Kerberos bool     // a session setup with a Kerberos ticket
+	Guest    bool     // the session is a guest's
+	Share    string   // of a tree connect, UNC path, at most 256 bytes
+	// ShareType is "disk", "pipe" or "print", "" if unknown.
+	ShareType string
+}
+
+// Protocol implements Message.
+func (*SMB) Protocol() string { return "smb" }
+
+const (
+	// maxSMBFrame bounds what is read of one message: a session setup with a
+	// Kerberos ticket has some 4 KiB, NTLM below 1 KiB.
+	maxSMBFrame = 8 << 10
+	// maxSMBPending bounds the requests that wait for their response. Those
+	// that are read follow one another.
+	maxSMBPending  = 8
+	maxSMBDialects = 16
+	smb1Header     = 32
+	smb2Header     = 64
+)
+
+// NTSTATUS values ([MS-ERREF]).
+const (
+	statusMoreProcessing = 0xc0000016
+)
+
+var errSMBFrame = fmt.Errorf("read smb: neither a NetBIOS session nor an SMB header: %w", ErrMalformed)
+
+type smbStream struct {
+	skip    [2]int64
+	pending []smbRequest
+	attempt attempt
+	dialect []string // offered in SMB 1, where the response says only which
+}
+
+// smbRequest is a request that waits for its response.
+type smbRequest struct {
+	id  uint64
+	msg *SMB
+}
+
+func newSMBStream() Stream { return &smbStream{} }
+
+var (
+	_ Flusher = (*smbStream)(nil)
+	_ Skipper = (*smbStream)(nil)
+)
+
+// sniffSMB recognises an SMB header behind the length of a NetBIOS session
+// message (RFC 1002 section 4.3.1), or the request for such a session.
+func sniffSMB(_ Dir, b []byte) Match {
+	const request, response = 0x81, 0x82
+	switch {
+	case len(b) == 0:
+		return Maybe
+	case b[0] == request:
+		// Two NetBIOS names, each 32 letters behind their length.
+		return prefix(b, []byte{request, 0, 0, 68, 32})
+	case b[0] == response:
+		return prefix(b, []byte{response, 0, 0, 0, 0})
+	case b[0] != 0 || len(b) > 1 && b[1] > 1:
+		return No
+	}
+	if len(b) < 8 {
+		for i, want := range [][]byte{{0xff, 0xfe, 0xfd, 0xfc}, {'S'}, {'M'}, {'B'}} {
+			if len(b) > 4+i && !bytes.Contains(want, b[4+i:5+i]) {
+				return No
+			}
+		}
+		return Maybe
+	}
+	if b[4] < 0xfc || string(b[5:8]) != "SMB" || smbLength(b) < smb1Header {
+		return No
+	}
+	return Yes
+}
+
+// prefix tells whether b begins with want, or may.
+func prefix(b, want []byte) Match {
+	n := min(len(b), len(want))
+	switch {
+	case !bytes.Equal(b[:n], want[:n]):
+		return No
+	case n < len(want):
+		return Maybe
+	default:
+		return Yes
+	}
+}
+
+func smbLength(b []byte) int { return int(b[1])<<16 | int(b[2])<<8 | int(b[3]) }
+
+// Feed implements Stream.
+func (s *smbStream) Feed(dir Dir, b []byte, msgs []Message) (int, []Message, error) {
+	n := 0
+	for n < len(b) {
+		if s.skip[dir] > 0 {
+			passed := int(min(s.skip[dir], int64(len(b)-n)))
+			s.skip[dir] -= int64(passed)
+			n += passed
+			continue
+		}
+		used, err := 0, error(nil)
+		used, msgs, err = s.frame(dir, b[n:], msgs)
+		if err != nil {
+			return n, s.giveUp(msgs), err
+		}
+		if used == 0 {
+			break
+		}
+		n += used
+	}
+	return n, msgs, nil
+}
+
+// Skip implements Skipper.
+func (s *smbStream) Skip(dir Dir) int64 {
+	n := s.skip[dir]
+	s.skip[dir] = 0
+	return n
+}
+
+// Flush implements Flusher.
+func (s *smbStream) Flush(dir Dir, b []byte, msgs []Message) []Message {
+	if len(b) > 4 && s.skip[dir] == 0 {
+		msgs = s.message(dir, b[4:], msgs)
+	}
+	if s.attempt.login != nil && s.attempt.from == dir && len(s.pending) > 0 {
+		return msgs // the other end may still answer
+	}
+	return s.giveUp(msgs)
+}
+
+// giveUp reports what waits for an answer.
+func (s *smbStream) giveUp(msgs []Message) []Message {
+	for _, r := range s.pending {
+		msgs = append(msgs, r.msg)
+	}
+	s.pending = nil
+	return s.attempt.end(OutcomeUnknown, msgs)
+}
+
+// frame consumes one NetBIOS session message, or the part of it that is read;
+// 0 bytes if more is needed.
+func (s *smbStream) frame(dir Dir, b []byte, msgs []Message) (int, []Message, error) {
+	if len(b) < 4 {
+		return 0, msgs, nil
+	}
+	size := smbLength(b)
+	switch b[0] {
+	case 0:
+	case 0x81, 0x82, 0x83, 0x84, 0x85: // session request, its answers, keep-alive
+		s.skip[dir] = int64(size)
+		return 4, msgs, nil
+	default:
+		return 0, msgs, errSMBFrame
+	}
+	body := b[4:]
+	body = body[:min(len(body), size)]
+	head := min(size, smb2Header)
+	if len(body) < head {
+		return 0, msgs, nil
+	}
+	if size == 0 {
+		return 4, msgs, nil
+	}
+	if head < 4 || body[0] < 0xfc || string(body[1:4]) != "SMB" {
+		return 0, msgs, errSMBFrame
+	}
+	want := head
+	if smbInteresting(body) {
+		want = min(size, maxSMBFrame)
+	}
+	if len(body) < want {
+		return 0, msgs, nil
+	}
+	msgs = s.message(dir, body[:want], msgs)
+	s.skip[dir] = int64(size - want)
+	return 4 + want, msgs, nil
+}
+
+// smbInteresting tells by the command of the first message of a frame whether
+// it is read: negotiate, session setup and tree connect.
+func smbInteresting(b []byte) bool {
+	switch {
+	case b[0] == 0xff:
+		return len(b) >= smb1Header && (b[4] == smb1Negotiate || b[4] == smb1SessionSetup || b[4] == smb1TreeConnect)
+	case b[0] == 0xfe:
+		return len(b) >= smb2Header && binary.LittleEndian.Uint16(b[12:]) <= smb2TreeConnect
+	}
+	return false // encrypted or compressed
+}
+
+// message reads the messages of a frame.
+func (s *smbStream) message(dir Dir, b []byte, msgs []Message) []Message {
+	if len(b) < smb1Header || string(b[1:4]) != "SMB" || !smbInteresting(b) {
+		return msgs
+	}
+	if b[0] == 0xff {
+		return s.message1(dir, b, msgs)
+	}
+	for range 8 { // compounded requests
+		if len(b) < smb2Header || b[0] != 0xfe {
+			return msgs
+		}
+		next := int64(binary.LittleEndian.Uint32(b[20:]))
+		part := b
+		if next >= smb2Header && next <= int64(len(b)) {
+			part = b[:next]
+		}
+		msgs = s.message2(dir, part, msgs)
+		if next < smb2Header || next > int64(len(b)) {
+			return msgs
+		}
+		b = b[next:]
+	}
+	return msgs
+}
+
+// asked notes a request.
+func (s *smbStream) asked(dir Dir, id uint64, m *SMB, msgs []Message) []Message {
+	if len(s.pending) == maxSMBPending {
+		msgs = append(msgs, s.pending[0].msg)
+		s.pending = s.pending[1:]
+	}
+	s.pending = append(s.pending, smbRequest{id, m})
+	switch {
+	case m.NTLM != nil:
+		return s.attempt.begin(dir, m.NTLM.login("smb"), msgs)
+	case m.Kerberos:
+		return s.attempt.begin(dir, &Login{Service: "smb", Mechanism: "Kerberos"}, msgs)
+	}
+	return msgs
+}
+
+// take returns the request that a response belongs to, an empty message if
+// none was seen.
+func (s *smbStream) take(id uint64, version uint8, command string) *SMB {
+	for i, r := range s.pending {
+		if r.id == id && r.msg.Version == version && r.msg.Command == command {
+			s.pending = append(s.pending[:i], s.pending[i+1:]...)
+			return r.msg
+		}
+	}
+	return &SMB{Version: version, Command: command}
+}
+
+// answered reports a request with its response, and a login with its outcome.
+func (s *smbStream) answered(m *SMB, status uint32, msgs []Message) []Message {
+	m.Status, m.Answered = status, true
+	setup := m.Command == smbSessionSetup
+	if setup && status == statusMoreProcessing {
+		return msgs // the first half of NTLM
+	}
+	msgs = append(msgs, m)
+	if !setup {
+		return msgs
+	}
+	switch {
+	case status == 0:
+		return s.attempt.end(Succeeded, msgs)
+	case status >= 0xc0000000:
+		return s.attempt.end(Failed, msgs)
+	}
+	return s.attempt.end(OutcomeUnknown, msgs)
+}
+
+// hasKerberosTicket tells a security blob with an AP-REQ: the OID of Kerberos
+// and the token id 01 00 behind it (RFC 4121 section 4.1).
+func hasKerberosTicket(blob []byte) bool {
+	return bytes.Contains(blob, []byte("\x06\x09\x2a\x86\x48\x86\xf7\x12\x01\x02\x02\x01\x00"))
+}
+
+// security reads the security blob of a session setup request.
+func (m *SMB) security(blob []byte) {
+	token, kind := findNTLM(blob)
+	if kind == ntlmAuthenticate {
+		m.NTLM = parseNTLM(token)
+	}
+	m.Kerberos = kind == 0 && hasKerberosTicket(blob)
+}
+
+// window returns n bytes of b at off, as far as they are there.
+func window(b []byte, off, n int) []byte {
+	if off < 0 || off > len(b) {
+		return nil
+	}
+	return b[off:min(len(b), off+min(n, math.MaxInt32))]
+}
