@@ -9,8 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/ncruces/go-sqlite3"
-
 	"gatehouse/alert"
 )
 
@@ -78,7 +76,7 @@ func (s *Store) Checkpoint(ctx context.Context, b Batch) error {
 	if err != nil {
 		return err
 	}
-	err = w.transact(ctx, func(*sqlite3.Conn) error { return b.put(w) })
+	err = s.queueTransaction(ctx, w, func(q *queue) error { return b.put(q) })
 	if err != nil {
 		return fmt.Errorf("store checkpoint: %w", err)
 	}
@@ -87,14 +85,15 @@ func (s *Store) Checkpoint(ctx context.Context, b Batch) error {
 
 // put stores the rows of a batch. It stops at the first error: on some of them
 // SQLite has ended the transaction, and what came after would be stored alone.
-func (b *Batch) put(c *conn) error {
+func (b *Batch) put(q *queue) error {
+	c := q.c
 	if err := putAll(c, b.Removed, remove); err != nil {
 		return err
 	}
-	if err := putAll(c, b.Alerts, putAlert); err != nil {
+	if err := putAll(q, b.Alerts, putAlert); err != nil {
 		return err
 	}
-	if err := putAll(c, b.Incidents, putIncident); err != nil {
+	if err := putAll(q, b.Incidents, putIncident); err != nil {
 		return err
 	}
 	if err := putAll(c, inOrder(b.Observations), putObservation); err != nil {
@@ -113,9 +112,9 @@ func (b *Batch) put(c *conn) error {
 }
 
 // putAll stores rows until one fails.
-func putAll[T any](c *conn, rows []T, put func(*conn, *T) error) error {
+func putAll[T, To any](to To, rows []T, put func(To, *T) error) error {
 	for i := range rows {
-		if err := put(c, &rows[i]); err != nil {
+		if err := put(to, &rows[i]); err != nil {
 			return err
 		}
 	}
@@ -137,7 +136,10 @@ func remove(c *conn, device *string) error {
 	return nil
 }
 
-func putAlert(c *conn, a *alert.Alert) error {
+// putAlert stores an alert and, if that has changed something, queues it for
+// the sinks. Who raises alerts always has them open: what a person has said
+// about them since stays.
+func putAlert(q *queue, a *alert.Alert) error {
 	if a.ID == "" {
 		return errors.New("alert without an id")
 	}
@@ -145,18 +147,28 @@ func putAlert(c *conn, a *alert.Alert) error {
 	if err != nil {
 		return fmt.Errorf("encode alert %s: %w", a.ID, err)
 	}
-	return c.exec(`
+	err = q.c.exec(`
 		INSERT INTO alert (id, revision, time, last_seen, kind, severity, state, device_id, device_name, device_mac, incident, body)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET
 			revision = excluded.revision, time = excluded.time, last_seen = excluded.last_seen,
-			kind = excluded.kind, severity = excluded.severity, state = excluded.state,
+			kind = excluded.kind, severity = excluded.severity, state = `+keptState+`,
 			device_id = excluded.device_id, device_name = excluded.device_name, device_mac = excluded.device_mac,
-			incident = excluded.incident, body = excluded.body
+			incident = excluded.incident, body = `+keptBody+`
 		WHERE excluded.revision > revision`,
 		a.ID, a.Revision, a.Time, a.LastSeen, string(a.Kind), int(a.Severity), string(a.State),
 		a.Device.ID, a.Device.Name, a.Device.MAC, a.Incident, string(body))
+	if err != nil || q.c.db.Changes() == 0 {
+		return err
+	}
+	return q.add(a.ID, false, int(a.Severity))
 }
+
+// What a row keeps of its state when a newer revision that is open comes in.
+const (
+	keptState = "iif(excluded.state = 'open', state, excluded.state)"
+	keptBody  = "iif(excluded.state <> 'open' OR state = 'open', excluded.body, json_set(excluded.body, '$.state', state))"
+)
 
 // encodeAlert writes an alert as JSON that can be read back. It works on its
 // own copy.
@@ -190,7 +202,7 @@ func checkSeverity(s interface {
 	return s.UnmarshalText(text)
 }
 
-func putIncident(c *conn, in *alert.Incident) error {
+func putIncident(q *queue, in *alert.Incident) error {
 	if in.ID == "" {
 		return errors.New("incident without an id")
 	}
@@ -204,14 +216,18 @@ func putIncident(c *conn, in *alert.Incident) error {
 	if err != nil {
 		return fmt.Errorf("encode incident %s: %w", in.ID, err)
 	}
-	return c.exec(`
+	err = q.c.exec(`
 		INSERT INTO incident (id, revision, first_seen, last_seen, severity, state, body)
 		VALUES (?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET
 			revision = excluded.revision, first_seen = excluded.first_seen, last_seen = excluded.last_seen,
-			severity = excluded.severity, state = excluded.state, body = excluded.body
+			severity = excluded.severity, state = `+keptState+`, body = `+keptBody+`
 		WHERE excluded.revision > revision`,
 		in.ID, in.Revision, in.FirstSeen, in.LastSeen, int(in.Severity), string(in.State), string(body))
+	if err != nil || q.c.db.Changes() == 0 {
+		return err
+	}
+	return q.add(in.ID, true, int(in.Severity))
 }
 
 // inOrder returns the observations by time, as merging them requires.

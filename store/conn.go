@@ -157,6 +157,16 @@ func (c *conn) exec(query string, args ...any) error {
 	return errors.Join(stmt.Exec(), stmt.ClearBindings())
 }
 
+// number runs a statement that returns one number. It is for use within
+// transactions.
+func (c *conn) number(sql string, args ...any) (n int64, err error) {
+	err = query(c.db, sql, args, func(row *sqlite3.Stmt) error {
+		n = row.ColumnInt64(0)
+		return nil
+	})
+	return n, err
+}
+
 // query runs a statement and hands every row to scan.
 func query(db *sqlite3.Conn, sql string, args []any, scan func(*sqlite3.Stmt) error) (err error) {
 	stmt, _, err := db.Prepare(sql)

@@ -47,7 +47,7 @@ func trial(c *conn, db *sqlite3.Conn) error {
 	if err != nil {
 		return err
 	}
-	err = batch.put(c)
+	err = batch.put(&queue{c: c, sinks: -1})
 	if !db.GetAutocommit() {
 		err = errors.Join(err, tx.Rollback())
 	}

@@ -96,7 +96,10 @@ func migrate(ctx context.Context, db *sqlite3.Conn, path string, opts Options, k
 	if err := refuseNewer(path, version, len(known)); err != nil {
 		return err
 	}
-	if version > 0 && version < len(known) {
+	if version == 0 {
+		return create(db, known)
+	}
+	if version < len(known) {
 		backup := unusedName(fmt.Sprintf("%s.schema-%d-%s", path, version, stamp(opts.Now())))
 		if err := copyDatabase(db, backup); err != nil {
 			return fmt.Errorf("write backup %s before changing the schema: %w", backup, err)
@@ -107,16 +110,29 @@ func migrate(ctx context.Context, db *sqlite3.Conn, path string, opts Options, k
 		if err := m.apply(db); err != nil {
 			return fmt.Errorf("apply migration %s: %w", m.name, err)
 		}
-		if m.version > 1 {
-			opts.Log.InfoContext(ctx, "schema changed", "file", path, "schema", m.version)
-		}
+		opts.Log.InfoContext(ctx, "schema changed", "file", path, "schema", m.version)
 	}
 	return nil
 }
 
-func (m migration) apply(db *sqlite3.Conn) error {
+// create makes a fresh database, all steps at once: whoever is killed in
+// between leaves an empty one, and no older one that would need a backup.
+func create(db *sqlite3.Conn, known []migration) error {
 	return inTransaction(db, func() error {
-		// Both numbers are part of the database and of the transaction.
-		return db.Exec(fmt.Sprintf("%s\n; PRAGMA application_id = %d; PRAGMA user_version = %d;", m.sql, applicationID, m.version))
+		for _, m := range known {
+			if err := m.exec(db); err != nil {
+				return fmt.Errorf("apply migration %s: %w", m.name, err)
+			}
+		}
+		return nil
 	})
+}
+
+func (m migration) apply(db *sqlite3.Conn) error {
+	return inTransaction(db, func() error { return m.exec(db) })
+}
+
+func (m migration) exec(db *sqlite3.Conn) error {
+	// Both numbers are part of the database and of the transaction.
+	return db.Exec(fmt.Sprintf("%s\n; PRAGMA application_id = %d; PRAGMA user_version = %d;", m.sql, applicationID, m.version))
 }

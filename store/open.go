@@ -45,7 +45,7 @@ func openWriter(ctx context.Context, dir string, opts Options, known []migration
 	if err != nil {
 		return nil, lockFailed(ctx, path, err)
 	}
-	s := &Store{dir: dir, log: opts.Log, lock: lock}
+	s := &Store{dir: dir, log: opts.Log, lock: lock, now: opts.Now, maxWaiting: opts.MaxWaiting}
 	s.write = newConn(path, func(ctx context.Context) (*sqlite3.Conn, error) {
 		return dialWriter(ctx, path, opts.BusyTimeout)
 	})
@@ -227,7 +227,7 @@ func openReader(ctx context.Context, dir string, opts Options, known []migration
 		}
 		m = immutable
 	}
-	s := &Store{dir: dir, log: opts.Log}
+	s := &Store{dir: dir, log: opts.Log, now: opts.Now, maxWaiting: opts.MaxWaiting}
 	s.read = newConn(path, func(ctx context.Context) (*sqlite3.Conn, error) {
 		return dialReader(ctx, path, m, opts.BusyTimeout)
 	})
@@ -245,6 +245,11 @@ func openReader(ctx context.Context, dir string, opts Options, known []migration
 	})
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
+	}
+	if opts.Beside {
+		s.write = newConn(path, func(ctx context.Context) (*sqlite3.Conn, error) {
+			return dialWriter(ctx, path, opts.BusyTimeout)
+		})
 	}
 	return s, nil
 }

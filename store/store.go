@@ -24,6 +24,7 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
+	"sync"
 	"time"
 )
 
@@ -47,7 +48,13 @@ type Options struct {
 	// BusyTimeout is how long to wait for a lock that another program holds;
 	// 0 means DefaultBusyTimeout.
 	BusyTimeout time.Duration
-	// Now names the files that are set aside; nil means time.Now.
+	// Beside opens an existing store for small changes beside the process that
+	// writes to it: SetState and Retry. Not with ReadOnly.
+	Beside bool
+	// MaxWaiting bounds the outbox, in rows; 0 means DefaultMaxWaiting.
+	MaxWaiting int
+	// Now tells wall-clock time, which names the files that are set aside; nil
+	// means time.Now.
 	Now func() time.Time
 }
 
@@ -57,6 +64,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.BusyTimeout == 0 {
 		o.BusyTimeout = DefaultBusyTimeout
+	}
+	if o.MaxWaiting == 0 {
+		o.MaxWaiting = DefaultMaxWaiting
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -71,7 +81,13 @@ type Store struct {
 	log   *slog.Logger
 	write *conn     // nil if read-only
 	read  *conn     // a second connection, so that no listing delays a checkpoint
-	lock  *fileLock // nil if read-only
+	lock  *fileLock // nil if read-only, or beside the writer
+
+	now        func() time.Time
+	maxWaiting int
+
+	queueing sync.Mutex // one transaction at a time enters rows into the outbox
+	taken    int64      // rows of the outbox up to this one were given out
 }
 
 // Open opens the store in dir. For writing, it creates dir (mode 0700) and the
@@ -99,7 +115,7 @@ func open(ctx context.Context, dir string, opts Options, known []migration) (*St
 	if err != nil {
 		return nil, err
 	}
-	if opts.ReadOnly {
+	if opts.ReadOnly || opts.Beside {
 		return openReader(ctx, dir, opts, known)
 	}
 	return openWriter(ctx, dir, opts, known)
@@ -112,7 +128,10 @@ func (s *Store) Close() error {
 	err := s.read.close()
 	if s.write != nil {
 		// The last connection to close folds the log back.
-		err = errors.Join(err, s.write.close(), s.lock.release())
+		err = errors.Join(err, s.write.close())
+	}
+	if s.lock != nil {
+		err = errors.Join(err, s.lock.release())
 	}
 	return err
 }

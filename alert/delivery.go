@@ -1,0 +1,40 @@
+package alert
+
+import "time"
+
+// Letter is a notice that one place has not taken yet while others after it
+// were. It belongs to a place and is kept until it is taken or given up.
+type Letter struct {
+	Seq      int64     // of the notice
+	Ref      string    // Notice.ID
+	Dead     bool      // given up: only a person brings it back
+	Attempts int       // failures while the place took other notices
+	Since    time.Time // wall-clock time of the first failure
+	Next     time.Time // wall-clock time before which it is not tried again
+	Error    string    // why it was not taken
+	Notice   Notice    // as it is now; empty if what it is about is no longer kept
+}
+
+// Standing is where one place is with its notices.
+type Standing struct {
+	Cursor  int64    // all notices up to this Seq are settled, but for Letters
+	Series  int64    // all minutes up to this position are
+	Letters []Letter // not dead, by Seq
+}
+
+// Settlement is what became of notices at one place. It is written down as a
+// whole.
+type Settlement struct {
+	Place     string
+	Cursor    int64    // new cursor; a lower one than before changes nothing
+	Series    int64    // likewise
+	Delivered int      // notices taken since the last settlement
+	Hold      []Letter // new or changed
+	Release   []int64  // letters that were taken, or are no longer wanted
+	// Failing since when, and why; zero if the last attempt succeeded. Both are
+	// left as they are if Idle is set: nothing was attempted.
+	Failing time.Time
+	Error   string
+	Idle    bool
+	At      time.Time // wall-clock time
+}
