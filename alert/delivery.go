@@ -29,6 +29,7 @@ type Settlement struct {
 	Cursor    int64    // new cursor; a lower one than before changes nothing
 	Series    int64    // likewise
 	Delivered int      // notices taken since the last settlement
+	Dropped   int      // notices given up for want of room since then
 	Hold      []Letter // new or changed
 	Release   []int64  // letters that were taken, or are no longer wanted
 	// Failing since when, and why; zero if the last attempt succeeded. Both are

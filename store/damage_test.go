@@ -47,7 +47,9 @@ func TestDamagedDatabaseIsSetAside(t *testing.T) {
 		{"cut in half", func(b []byte) []byte { return b[:len(b)/2] }},
 		{"cut within a page", func(b []byte) []byte { return b[:len(b)-1000] }},
 		{"header alone", func(b []byte) []byte { return b[:100] }},
-		{"column name", func(b []byte) []byte { return bytes.ReplaceAll(b, []byte("summary    TEXT"), []byte("sommary    TEXT")) }},
+		{"column name", func(b []byte) []byte {
+			return bytes.ReplaceAll(b, []byte("summary    TEXT"), []byte("sommary    TEXT"))
+		}},
 		{"schema page", func(b []byte) []byte { fill(b[100:pageSize], 0xff); return b }},
 		{"pages in the middle", func(b []byte) []byte { fill(b[len(b)/4:len(b)*3/4], 0xa5); return b }},
 	} {

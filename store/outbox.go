@@ -285,8 +285,8 @@ func settle(c *conn, st *alert.Settlement) error {
 			}
 		}
 	}
-	err := c.exec("UPDATE sink SET cursor = max(cursor, ?), series = max(series, ?), delivered = delivered + ? WHERE name = ?",
-		st.Cursor, st.Series, st.Delivered, st.Place)
+	err := c.exec("UPDATE sink SET cursor = max(cursor, ?), series = max(series, ?), delivered = delivered + ?, dropped = dropped + ? WHERE name = ?",
+		st.Cursor, st.Series, st.Delivered, st.Dropped, st.Place)
 	if err != nil {
 		return err
 	}
