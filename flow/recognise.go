@@ -12,7 +12,7 @@ type recogniser struct {
 	// do not rule out the first byte of a connection.
 	first     [2][256][]uint8 // by direction and first byte of a stream
 	late      []uint8         // with SniffLate
-	datagrams []uint8         // with SniffDatagram
+	datagrams [256][]uint8    // by first byte, with SniffDatagram
 }
 
 // portTable finds the row of a protocol by its registered port: a row number
@@ -44,9 +44,7 @@ func (s *Shard) learn() {
 		p, row := &s.protocols[i], uint8(i+1)
 		if p.Datagram != nil || p.NewDatagrams != nil {
 			g.udpRow.add(p.UDPPorts, i)
-			if p.SniffDatagram != nil {
-				g.datagrams = append(g.datagrams, row)
-			}
+			s.learnDatagram(p, row)
 		}
 		if p.NewStream == nil || p.Sniff == nil {
 			continue
@@ -61,6 +59,15 @@ func (s *Shard) learn() {
 					g.first[dir][b] = append(g.first[dir][b], row)
 				}
 			}
+		}
+	}
+}
+
+func (s *Shard) learnDatagram(p *wire.Protocol, row uint8) {
+	g := &s.recogniser
+	for b := range g.datagrams {
+		if p.SniffDatagram != nil && (p.LeadByte == nil || p.LeadByte(byte(b))) {
+			g.datagrams[b] = append(g.datagrams[b], row)
 		}
 	}
 }
@@ -121,7 +128,7 @@ func (s *Shard) recogniseLate(segment []byte) (row uint8) {
 func (s *Shard) recogniseDatagram(b []byte, not uint8) (row uint8) {
 	var err error
 	defer s.contain(&err)
-	for _, row := range s.recogniser.datagrams {
+	for _, row := range s.recogniser.datagrams[b[0]] {
 		if row != not && s.protocols[row-1].SniffDatagram(b) {
 			return row
 		}

@@ -8,7 +8,10 @@
 // reference to the bytes it was given: a Message owns its memory.
 package wire
 
-import "errors"
+import (
+	"errors"
+	"strings"
+)
 
 // What a parser may say instead of a message. They are wrapped with context.
 var (
@@ -78,6 +81,10 @@ type Protocol struct {
 	// UDPPorts (with NewDatagrams on any port), so strictly that its word may
 	// be trusted; nil if the protocol cannot be told by content.
 	SniffDatagram func(b []byte) bool
+	// LeadByte reports whether a datagram that SniffDatagram recognises may
+	// begin with this byte, so that it need not be called for others; nil if
+	// with any.
+	LeadByte func(first byte) bool
 
 	// Sniff looks at the first in-order bytes of a TCP direction; nil if the
 	// protocol does not run over TCP.
@@ -192,7 +199,7 @@ func Table() []Protocol {
 		},
 		{Name: "mdns", UDPPorts: []uint16{5353}, Datagram: parseMDNS},
 		{Name: "llmnr", UDPPorts: []uint16{5355}, Datagram: parseLLMNR},
-		{Name: "dhcp", UDPPorts: []uint16{67, 68}, Datagram: parseDHCPv4, SniffDatagram: sniffDHCPv4},
+		{Name: "dhcp", UDPPorts: []uint16{67, 68}, Datagram: parseDHCPv4, SniffDatagram: sniffDHCPv4, LeadByte: leads("\x01\x02")},
 		{
 			Name: "tls", TCPPorts: []uint16{443, 853, 8443, 8883},
 			Sniff: sniffTLS, SniffLate: sniffLateTLS, NewStream: new(leaves).newTLSStream,
@@ -206,4 +213,9 @@ func Table() []Protocol {
 		{Name: "mqtt", TCPPorts: []uint16{1883}, Sniff: sniffMQTT, NewStream: newMQTTStream, LongLived: true},
 		{Name: "smb", TCPPorts: []uint16{445, 139}, Sniff: sniffSMB, NewStream: newSMBStream, LongLived: true},
 	}
+}
+
+// leads is Protocol.LeadByte for a few bytes.
+func leads(first string) func(byte) bool {
+	return func(b byte) bool { return strings.IndexByte(first, b) >= 0 }
 }

@@ -20,6 +20,9 @@ func TestTable(t *testing.T) {
 		if (row.Frame == nil) != (row.EtherTypes == nil) || (row.Packet == nil) != (row.IPProtos == nil) {
 			t.Errorf("%s: EtherTypes and Frame go together, and IPProtos and Packet", row.Name)
 		}
+		if row.LeadByte != nil && row.SniffDatagram == nil {
+			t.Errorf("%s: LeadByte narrows down what SniffDatagram is asked", row.Name)
+		}
 		if row.LongLived && row.NewStream == nil {
 			t.Errorf("%s: lives long without streams", row.Name)
 		}
