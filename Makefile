@@ -69,6 +69,17 @@ test-deps: ## install what the tests need (Debian, as root; quick when all is th
 	export DEBIAN_FRONTEND=noninteractive; \
 	apt-get -qq update && apt-get -qq install -y --no-install-recommends "$${missing[@]}" libc6-dev >/dev/null
 
+.PHONY: generate
+generate: ## compile the BPF program (needs clang 14 and llvm 14, as Debian 12 has them: make generate-deps)
+	go generate ./ebpf
+
+# What compiles the BPF program: name:Debian package.
+GENERATE_TOOLS := clang-14:clang-14 llvm-strip-14:llvm-14
+
+.PHONY: generate-deps
+generate-deps: ## install what make generate needs (Debian 12, as root)
+	@$(MAKE) test-deps TEST_TOOLS="$(GENERATE_TOOLS)"
+
 .PHONY: fmt
 fmt: ## format every Go file
 	$(TOOL) gofumpt -w .
