@@ -17,10 +17,11 @@ func benchDatagram(b *testing.B, in []byte, parse func([]byte) (Message, error))
 }
 
 func BenchmarkDNSQuery(b *testing.B) {
-	benchDatagram(b, join(dnsHead(1, 0, 1, 0, 0, 0), questionA), parseDNS)
+	benchDatagram(b, join(dnsHead(1, 0, 1, 0, 0, 0), questionA), new(dnsParser).dns)
 }
 
-func BenchmarkDNSAnswer(b *testing.B) { benchDatagram(b, dnsAnswerBytes(b), parseDNS) }
+// BenchmarkDNSAnswer is an alias of an alias of two addresses, asked for again.
+func BenchmarkDNSAnswer(b *testing.B) { benchDatagram(b, dnsAnswerBytes(b), new(dnsParser).dns) }
 
 func BenchmarkDHCPDiscover(b *testing.B) {
 	benchDatagram(b, bootp(1, nil, nil, join(53, 1, 1, 61, 7, 1, 2, 0, 0, 0, 0, 7, 12, 4, "cam1", 60, 4, "udhc", 55, 3, 1, 3, 6, 255)), parseDHCPv4)

@@ -66,21 +66,21 @@ var (
 	errDNSData    = fmt.Errorf("read dns record data: %w", ErrMalformed)
 )
 
-func parseDNS(b []byte) (Message, error)   { return parseDNSMessage("dns", b) }
-func parseMDNS(b []byte) (Message, error)  { return parseDNSMessage("mdns", b) }
-func parseLLMNR(b []byte) (Message, error) { return parseDNSMessage("llmnr", b) }
+func (p *dnsParser) dns(b []byte) (Message, error)   { return p.parse("dns", b) }
+func (p *dnsParser) mdns(b []byte) (Message, error)  { return p.parse("mdns", b) }
+func (p *dnsParser) llmnr(b []byte) (Message, error) { return p.parse("llmnr", b) }
 
 // dnsOneQuestion is the common message together with the memory of its only
-// question, so that a query costs two allocations: this and the name.
+// question.
 type dnsOneQuestion struct {
 	DNS
 	question [1]DNSQuestion
 }
 
-// parseDNSMessage parses one message. Records that are cut off by the end of
-// b are left out and the message is marked as truncated, if at least its
-// questions are complete.
-func parseDNSMessage(proto string, b []byte) (Message, error) {
+// parse parses one message. Records that are cut off by the end of b are left
+// out and the message is marked as truncated, if at least its questions are
+// complete.
+func (p *dnsParser) parse(proto string, b []byte) (Message, error) {
 	if len(b) < dnsHeaderLen {
 		return nil, errDNSHeader
 	}
@@ -95,7 +95,7 @@ func parseDNSMessage(proto string, b []byte) (Message, error) {
 	if h.questions > maxDNSQuestions {
 		return nil, errDNSMany
 	}
-	one := &dnsOneQuestion{}
+	one := p.message()
 	m := &one.DNS
 	*m = DNS{
 		Proto:     proto,
@@ -107,18 +107,18 @@ func parseDNSMessage(proto string, b []byte) (Message, error) {
 		Truncated: flags&dnsFlagTC != 0,
 		Questions: one.question[:0],
 	}
-	r := dnsReader{b: b, off: dnsHeaderLen, m: m}
+	p.m, p.b, p.off = m, b, dnsHeaderLen
 	for range h.questions {
-		q, err := r.question()
+		q, err := p.question()
 		if err != nil {
 			return nil, err
 		}
 		m.Questions = append(m.Questions, q)
 	}
-	if err := r.records(h); err != nil {
+	if err := p.readRecords(h); err != nil {
 		return nil, err
 	}
-	return m, nil
+	return p.take(), nil
 }
 
 type dnsHeader struct{ questions, answers, authority, additional int }
@@ -132,110 +132,98 @@ func dnsHeaderOf(b []byte) dnsHeader {
 	}
 }
 
-// dnsReader walks through one message and fills m.
-type dnsReader struct {
-	b   []byte
-	off int
-	m   *DNS
-	// last are the strings made last, which the next record often repeats.
-	last [2]string
-	text [maxDNSText]byte
-}
-
-func (r *dnsReader) question() (DNSQuestion, error) {
-	name, next, err := appendDNSName(r.text[:0], r.b, r.off)
+func (p *dnsParser) question() (DNSQuestion, error) {
+	name, next, err := appendDNSName(p.text[:0], p.b, p.off)
 	if err != nil {
 		return DNSQuestion{}, err
 	}
-	if next+4 > len(r.b) {
+	if next+4 > len(p.b) {
 		return DNSQuestion{}, errDNSEntry
 	}
 	q := DNSQuestion{
-		Name:  r.intern(name),
-		Type:  binary.BigEndian.Uint16(r.b[next:]),
-		Class: binary.BigEndian.Uint16(r.b[next+2:]),
+		Name:  p.intern(name),
+		Type:  binary.BigEndian.Uint16(p.b[next:]),
+		Class: binary.BigEndian.Uint16(p.b[next+2:]),
 	}
-	if r.m.Proto == "mdns" {
+	if p.m.Proto == "mdns" {
 		q.Class &^= 0x8000 // "unicast response wanted", RFC 6762 section 5.4
 	}
-	r.off = next + 4
+	p.off = next + 4
 	return q, nil
 }
 
-// records reads the three record sections. Where the message is cut off it
+// readRecords reads the three record sections. Where the message is cut off it
 // stops and says so in the message; only a contradiction is an error.
-func (r *dnsReader) records(h dnsHeader) error {
-	for range h.answers {
-		if len(r.m.Answers) == maxDNSRecords {
-			r.m.Truncated = true
-			return nil
-		}
-		rec, _, err := r.record()
-		if err != nil {
-			return r.cut(err)
-		}
-		if r.m.Answers == nil {
-			room := 1 + (len(r.b)-r.off)/minDNSRecord
-			r.m.Answers = make([]DNSRecord, 0, min(h.answers, room, maxDNSRecords))
-		}
-		r.m.Answers = append(r.m.Answers, rec)
+func (p *dnsParser) readRecords(h dnsHeader) error {
+	p.extra = p.extra[:0]
+	more, err := p.section(h.answers, false)
+	p.m.Answers = p.keep(p.extra)
+	p.extra = p.extra[:0]
+	if err == nil && more {
+		_, err = p.section(h.authority+h.additional, true)
+		p.m.Additional = p.keep(p.extra)
 	}
-	for range h.authority + h.additional {
-		rec, keep, err := r.record()
-		if err != nil {
-			return r.cut(err)
-		}
-		if !keep {
-			continue
-		}
-		if len(r.m.Additional) == maxDNSRecords {
-			r.m.Truncated = true
-			return nil
-		}
-		r.m.Additional = append(r.m.Additional, rec)
-	}
-	return nil
+	clear(p.extra) // what they name is not held on to
+	return err
 }
 
-func (r *dnsReader) cut(err error) error {
-	if errors.Is(err, ErrTruncated) {
-		r.m.Truncated = true
-		return nil
+// section reads n records into p.extra, if worth is set those that are worth
+// keeping outside the answer section. It reports whether there may be more.
+func (p *dnsParser) section(n int, worth bool) (more bool, err error) {
+	for range n {
+		if len(p.extra) == maxDNSRecords && !worth {
+			p.m.Truncated = true
+			return false, nil
+		}
+		rec, keep, err := p.record()
+		switch {
+		case errors.Is(err, ErrTruncated):
+			p.m.Truncated = true
+			return false, nil
+		case err != nil:
+			return false, err
+		case worth && !keep:
+			continue
+		case len(p.extra) == maxDNSRecords:
+			p.m.Truncated = true
+			return false, nil
+		}
+		p.extra = append(p.extra, rec)
 	}
-	return err
+	return true, nil
 }
 
 // record reads one record and moves past it. keep tells the kinds that are
 // worth keeping outside the answer section.
-func (r *dnsReader) record() (rec DNSRecord, keep bool, err error) {
-	name, next, err := appendDNSName(r.text[:0], r.b, r.off)
+func (p *dnsParser) record() (rec DNSRecord, keep bool, err error) {
+	name, next, err := appendDNSName(p.text[:0], p.b, p.off)
 	if err != nil {
 		return rec, false, err
 	}
-	if next+10 > len(r.b) {
+	if next+10 > len(p.b) {
 		return rec, false, errDNSRecord
 	}
-	fixed := r.b[next : next+10]
+	fixed := p.b[next : next+10]
 	end := next + 10 + int(binary.BigEndian.Uint16(fixed[8:]))
-	if end > len(r.b) {
+	if end > len(p.b) {
 		return rec, false, errDNSRecord
 	}
 	rec.Type = binary.BigEndian.Uint16(fixed)
 	rec.TTL = binary.BigEndian.Uint32(fixed[4:])
-	r.off = end
+	p.off = end
 	if rec.Type == dnsTypeOPT {
 		// The upper eight of twelve bits, RFC 6891 section 6.1.3.
 		code := rec.TTL >> 24 << 4
-		r.m.RCode = uint8(min(code|uint32(r.m.RCode), 255))
+		p.m.RCode = uint8(min(code|uint32(p.m.RCode), 255))
 	}
-	rec.Name = r.intern(name)
-	keep, err = r.data(&rec, next+10, end)
+	rec.Name = p.intern(name)
+	keep, err = p.data(&rec, next+10, end)
 	return rec, keep, err
 }
 
 // data reads the data of a record, which lies at b[start:end].
-func (r *dnsReader) data(rec *DNSRecord, start, end int) (keep bool, err error) {
-	data := r.b[start:end]
+func (p *dnsParser) data(rec *DNSRecord, start, end int) (keep bool, err error) {
+	data := p.b[start:end]
 	if len(data) == 0 {
 		return false, nil // legal in updates: "delete this set", RFC 2136 section 2.5
 	}
@@ -251,21 +239,21 @@ func (r *dnsReader) data(rec *DNSRecord, start, end int) (keep bool, err error) 
 		}
 		rec.Addr = netip.AddrFrom16([16]byte(data))
 	case dnsTypeNS, dnsTypeCNAME, dnsTypeDNAME:
-		rec.Target, err = r.target(start, end)
+		rec.Target, err = p.target(start, end)
 		return false, err
 	case dnsTypeMX:
-		rec.Target, err = r.target(start+2, end)
+		rec.Target, err = p.target(start+2, end)
 		return false, err
 	case dnsTypePTR:
-		rec.Target, err = r.target(start, end)
+		rec.Target, err = p.target(start, end)
 	case dnsTypeSRV:
 		if len(data) < 7 {
 			return false, errDNSData
 		}
 		rec.Port = binary.BigEndian.Uint16(data[4:])
-		rec.Target, err = r.target(start+6, end)
+		rec.Target, err = p.target(start+6, end)
 	case dnsTypeTXT:
-		rec.Text, err = dnsStrings(data)
+		rec.Text, err = p.texts(data)
 	default:
 		return false, nil
 	}
@@ -273,52 +261,40 @@ func (r *dnsReader) data(rec *DNSRecord, start, end int) (keep bool, err error) 
 }
 
 // target reads a name that fills b[start:end].
-func (r *dnsReader) target(start, end int) (string, error) {
+func (p *dnsParser) target(start, end int) (string, error) {
 	if start >= end {
 		return "", errDNSData
 	}
 	// The name itself ends within the record; what it points at lies before.
-	name, next, err := appendDNSName(r.text[:0], r.b[:end], start)
+	name, next, err := appendDNSName(p.text[:0], p.b[:end], start)
 	if err != nil || next != end {
 		return "", errDNSData
 	}
-	return r.intern(name), nil
+	return p.intern(name), nil
 }
 
-// dnsStrings splits the data of a TXT record. Empty strings are left out:
-// they say nothing, and thousands of them fit into one record.
-func dnsStrings(data []byte) ([]string, error) {
-	var list []string
-	for len(data) > 0 {
-		n := 1 + int(data[0])
-		if n > len(data) {
+// texts splits the data of a TXT record. Empty strings are left out: they say
+// nothing, and thousands of them fit into one record.
+func (p *dnsParser) texts(data []byte) ([]string, error) {
+	count := 0
+	for rest := data; len(rest) > 0; rest = rest[1+int(rest[0]):] {
+		if 1+int(rest[0]) > len(rest) {
 			return nil, errDNSData
 		}
-		if n > 1 && len(list) < maxTXTStrings {
-			list = append(list, string(data[1:n]))
+		if rest[0] > 0 {
+			count++
 		}
-		data = data[n:]
+	}
+	if count == 0 {
+		return nil, nil
+	}
+	list := p.list(min(count, maxTXTStrings))
+	for ; len(data) > 0 && len(list) < cap(list); data = data[1+int(data[0]):] {
+		if data[0] > 0 {
+			list = append(list, p.intern(data[1:1+int(data[0])]))
+		}
 	}
 	return list, nil
-}
-
-// intern returns name as a string, without allocating where the question or
-// one of the last two names reads the same.
-func (r *dnsReader) intern(name []byte) string {
-	if len(name) == 0 {
-		return ""
-	}
-	if q := r.m.Questions; len(q) > 0 && q[0].Name == string(name) {
-		return q[0].Name
-	}
-	for _, s := range r.last {
-		if s == string(name) {
-			return s
-		}
-	}
-	s := string(name)
-	r.last[1], r.last[0] = r.last[0], s
-	return s
 }
 
 // plainLabel reports whether a label reads as it is written, as nearly all do.

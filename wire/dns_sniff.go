@@ -18,13 +18,13 @@ var errDNSFrame = fmt.Errorf("read dns length prefix: too short for a header: %w
 
 // dnsStream parses DNS over TCP: messages behind a 2-byte length (RFC 1035
 // section 4.2.2).
-type dnsStream struct{}
+type dnsStream struct{ *dnsParser }
 
-func newDNSStream() Stream { return dnsStream{} }
+func (p *dnsParser) newStream() Stream { return dnsStream{p} }
 
 var _ Flusher = dnsStream{}
 
-func (dnsStream) Feed(_ Dir, b []byte, msgs []Message) (int, []Message, error) {
+func (s dnsStream) Feed(_ Dir, b []byte, msgs []Message) (int, []Message, error) {
 	n := 0
 	for len(b)-n >= 2 {
 		size := int(binary.BigEndian.Uint16(b[n:]))
@@ -34,7 +34,7 @@ func (dnsStream) Feed(_ Dir, b []byte, msgs []Message) (int, []Message, error) {
 		if len(b)-n < 2+size {
 			break
 		}
-		m, err := parseDNS(b[n+2 : n+2+size])
+		m, err := s.dns(b[n+2 : n+2+size])
 		if err != nil {
 			return n, msgs, framedError(err)
 		}
@@ -55,11 +55,11 @@ func framedError(err error) error {
 
 // Flush reads the beginning of an unfinished message, typically a zone
 // transfer larger than what is kept of a connection.
-func (dnsStream) Flush(_ Dir, b []byte, msgs []Message) []Message {
+func (s dnsStream) Flush(_ Dir, b []byte, msgs []Message) []Message {
 	if len(b) <= 2 {
 		return msgs
 	}
-	m, err := parseDNS(b[2:])
+	m, err := s.dns(b[2:])
 	if err != nil {
 		return msgs
 	}

@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -52,12 +53,12 @@ func TestParseDNS(t *testing.T) {
 		err   error
 	}{
 		{
-			name: "query", parse: parseDNS,
+			name: "query", parse: new(dnsParser).dns,
 			in:   join(dnsHead(1, 0, 1, 0, 0, 0), questionA),
 			want: &DNS{Proto: "dns", ID: 0x1234, Flags: 0x0100, Questions: question},
 		},
 		{
-			name: "answer with a compressed name", parse: parseDNS,
+			name: "answer with a compressed name", parse: new(dnsParser).dns,
 			in: join(dnsHead(0x81, 0x80, 1, 1, 0, 0), questionA,
 				pointer12, 0, 1, 0, 1, ttl60, 0, 4, 192, 0, 2, 7),
 			want: &DNS{
@@ -66,7 +67,7 @@ func TestParseDNS(t *testing.T) {
 			},
 		},
 		{
-			name: "alias, then its address under the name at offset 41", parse: parseDNS,
+			name: "alias, then its address under the name at offset 41", parse: new(dnsParser).dns,
 			in: join(dnsHead(0x81, 0x80, 1, 2, 0, 0), questionA,
 				pointer12, 0, 5, 0, 1, ttl60, 0, 4, 1, "a", pointer12,
 				0xc0, 41, 0, 28, 0, 1, ttl60, 0, 16, 0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1),
@@ -79,7 +80,7 @@ func TestParseDNS(t *testing.T) {
 			},
 		},
 		{
-			name: "TXT without its empty string, MX, and SOA by name only", parse: parseDNS,
+			name: "TXT without its empty string, MX, and SOA by name only", parse: new(dnsParser).dns,
 			in: join(dnsHead(0x81, 0x80, 1, 2, 1, 0), questionA,
 				pointer12, 0, 16, 0, 1, ttl60, 0, 7, 0, 2, "hi", 2, "yo",
 				pointer12, 0, 15, 0, 1, ttl60, 0, 4, 0, 10, pointer12,
@@ -93,7 +94,7 @@ func TestParseDNS(t *testing.T) {
 			},
 		},
 		{
-			name: "mDNS: unicast-response bit, service with a blank, SRV among the additional", parse: parseMDNS,
+			name: "mDNS: unicast-response bit, service with a blank, SRV among the additional", parse: new(dnsParser).mdns,
 			in: join(dnsHead(0x84, 0, 1, 1, 0, 1), 4, "_ipp", 4, "_tcp", 5, "local", 0, 0, 12, 0x80, 1,
 				pointer12, 0, 12, 0, 1, ttl60, 0, 10, 7, "My \xc3\xa4.\\", pointer12,
 				0xc0, 45, 0, 33, 0x80, 1, ttl60, 0, 10, 0, 0, 0, 0, 2, 0x77, 1, "h", 0xc0, 22),
@@ -109,21 +110,21 @@ func TestParseDNS(t *testing.T) {
 			},
 		},
 		{
-			name: "LLMNR query", parse: parseLLMNR,
+			name: "LLMNR query", parse: new(dnsParser).llmnr,
 			in: join(dnsHead(0, 0, 1, 0, 0, 0), 4, "wpad", 0, 0, 1, 0, 1),
 			want: &DNS{
 				Proto: "llmnr", ID: 0x1234, Questions: []DNSQuestion{{Name: "wpad", Type: 1, Class: 1}},
 			},
 		},
 		{
-			name: "extended rcode 23 in OPT", parse: parseDNS,
+			name: "extended rcode 23 in OPT", parse: new(dnsParser).dns,
 			in: join(dnsHead(0x81, 0x87, 1, 0, 0, 1), questionA, 0, 0, 41, 4, 208, 1, 0, 0, 0, 0, 0),
 			want: &DNS{
 				Proto: "dns", ID: 0x1234, Response: true, Flags: 0x8187, RCode: 23, Questions: question,
 			},
 		},
 		{
-			name: "second answer cut off by the snap length", parse: parseDNS,
+			name: "second answer cut off by the snap length", parse: new(dnsParser).dns,
 			in: join(dnsHead(0x81, 0x80, 1, 2, 0, 0), questionA,
 				pointer12, 0, 1, 0, 1, ttl60, 0, 4, 192, 0, 2, 7, pointer12, 0, 1, 0),
 			want: &DNS{
@@ -132,36 +133,36 @@ func TestParseDNS(t *testing.T) {
 			},
 		},
 		{
-			name: "update that deletes a set has no data", parse: parseDNS,
+			name: "update that deletes a set has no data", parse: new(dnsParser).dns,
 			in: join(dnsHead(0x28, 0, 1, 1, 0, 0), questionA, pointer12, 0, 1, 0, 255, 0, 0, 0, 0, 0, 0),
 			want: &DNS{
 				Proto: "dns", ID: 0x1234, Opcode: 5, Flags: 0x2800, Questions: question,
 				Answers: []DNSRecord{{Name: "example.com", Type: 1}},
 			},
 		},
-		{name: "empty", parse: parseDNS, in: nil, err: ErrTruncated},
-		{name: "header cut", parse: parseDNS, in: make([]byte, 11), err: ErrTruncated},
-		{name: "question cut", parse: parseDNS, in: join(dnsHead(1, 0, 1, 0, 0, 0), questionA[:8]), err: ErrTruncated},
-		{name: "class cut", parse: parseDNS, in: join(dnsHead(1, 0, 1, 0, 0, 0), questionA[:16]), err: ErrTruncated},
-		{name: "opcode 15", parse: parseDNS, in: join(dnsHead(0x79, 0, 1, 0, 0, 0), questionA), err: ErrNotMine},
-		{name: "no entries but bytes", parse: parseDNS, in: join(dnsHead(0, 0, 0, 0, 0, 0), "x"), err: ErrNotMine},
-		{name: "pointer to itself", parse: parseDNS, in: join(dnsHead(1, 0, 1, 0, 0, 0), pointer12, 0, 1, 0, 1), err: ErrMalformed},
-		{name: "pointer ahead", parse: parseDNS, in: join(dnsHead(1, 0, 1, 0, 0, 0), 0xc0, 14, 0, 0, 1, 0, 1), err: ErrMalformed},
-		{name: "label type 0x40", parse: parseDNS, in: join(dnsHead(1, 0, 1, 0, 0, 0), 0x41, 0, 0, 1, 0, 1), err: ErrMalformed},
+		{name: "empty", parse: new(dnsParser).dns, in: nil, err: ErrTruncated},
+		{name: "header cut", parse: new(dnsParser).dns, in: make([]byte, 11), err: ErrTruncated},
+		{name: "question cut", parse: new(dnsParser).dns, in: join(dnsHead(1, 0, 1, 0, 0, 0), questionA[:8]), err: ErrTruncated},
+		{name: "class cut", parse: new(dnsParser).dns, in: join(dnsHead(1, 0, 1, 0, 0, 0), questionA[:16]), err: ErrTruncated},
+		{name: "opcode 15", parse: new(dnsParser).dns, in: join(dnsHead(0x79, 0, 1, 0, 0, 0), questionA), err: ErrNotMine},
+		{name: "no entries but bytes", parse: new(dnsParser).dns, in: join(dnsHead(0, 0, 0, 0, 0, 0), "x"), err: ErrNotMine},
+		{name: "pointer to itself", parse: new(dnsParser).dns, in: join(dnsHead(1, 0, 1, 0, 0, 0), pointer12, 0, 1, 0, 1), err: ErrMalformed},
+		{name: "pointer ahead", parse: new(dnsParser).dns, in: join(dnsHead(1, 0, 1, 0, 0, 0), 0xc0, 14, 0, 0, 1, 0, 1), err: ErrMalformed},
+		{name: "label type 0x40", parse: new(dnsParser).dns, in: join(dnsHead(1, 0, 1, 0, 0, 0), 0x41, 0, 0, 1, 0, 1), err: ErrMalformed},
 		{
-			name: "name of 256 bytes", parse: parseDNS, err: ErrMalformed,
+			name: "name of 256 bytes", parse: new(dnsParser).dns, err: ErrMalformed,
 			in: join(dnsHead(1, 0, 1, 0, 0, 0), strings.Repeat("\x3f"+strings.Repeat("a", 63), 4), 0, 0, 1, 0, 1),
 		},
 		{
-			name: "address of five bytes", parse: parseDNS, err: ErrMalformed,
+			name: "address of five bytes", parse: new(dnsParser).dns, err: ErrMalformed,
 			in: join(dnsHead(0x81, 0x80, 1, 1, 0, 0), questionA, pointer12, 0, 1, 0, 1, ttl60, 0, 5, 1, 2, 3, 4, 5),
 		},
 		{
-			name: "target beyond its record", parse: parseDNS, err: ErrMalformed,
+			name: "target beyond its record", parse: new(dnsParser).dns, err: ErrMalformed,
 			in: join(dnsHead(0x81, 0x80, 1, 1, 0, 0), questionA, pointer12, 0, 5, 0, 1, ttl60, 0, 2, 3, "comm", 0),
 		},
 		{
-			name: "65,535 questions", parse: parseDNS, err: ErrMalformed,
+			name: "65,535 questions", parse: new(dnsParser).dns, err: ErrMalformed,
 			in: join(0, 0, 1, 0, 0xff, 0xff, 0, 0, 0, 0, 0, 0, questionA),
 		},
 	}
@@ -209,7 +210,7 @@ func TestDNSRecordCap(t *testing.T) {
 	for range 4096 {
 		b = append(b, join(pointer12, 0, 1, 0, 1, ttl60, 0, 4, 1, 2, 3, 4)...)
 	}
-	m, err := parseDNS(b)
+	m, err := new(dnsParser).dns(b)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,17 +219,47 @@ func TestDNSRecordCap(t *testing.T) {
 	}
 }
 
-// TestDNSSharesNames holds the promise that equal names cost one string.
-func TestDNSSharesNames(t *testing.T) {
+// TestDNSMemory holds the promises that known names cost nothing, that no
+// message shares memory that can be written, and that what is remembered is
+// bounded.
+func TestDNSMemory(t *testing.T) {
+	p := new(dnsParser)
 	in := dnsAnswerBytes(t)
-	allocs := testing.AllocsPerRun(100, func() {
-		if _, err := parseDNS(in); err != nil {
+	allocs := testing.AllocsPerRun(1000, func() {
+		if _, err := p.dns(in); err != nil {
 			t.Fatal(err)
 		}
 	})
-	// The message with its question, the answers, three different names.
-	if allocs > 5 {
-		t.Errorf("got %v allocations for a three-record answer, want at most 5", allocs)
+	if allocs >= 1 { // runs of messages and records, counted by parts
+		t.Errorf("%v allocations for an answer without a new name", allocs)
+	}
+
+	first, err := p.dns(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := first.(*DNS)
+	want := fmt.Sprintf("%+v", *a)
+	for i := range 3 * maxDNSNames {
+		name := fmt.Sprintf("n%05d", i)
+		m, err := p.mdns(join(dnsHead(0x84, 0, 0, 1, 0, 1),
+			6, name, 0, 0, 12, 0, 1, ttl60, 0, 2, 0xc0, 12,
+			6, name, 0, 0, 16, 0, 1, ttl60, 0, 9, 3, "a=1", 4, "b=22"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := m.(*DNS)
+		if len(d.Answers) != 1 || d.Answers[0].Target != name || len(d.Additional) != 1 || len(d.Additional[0].Text) != 2 {
+			t.Fatalf("%+v", d)
+		}
+		d.Answers = append(d.Answers, DNSRecord{Name: "written"})
+		d.Additional[0].Text = append(d.Additional[0].Text, "written")
+		if len(p.names) > maxDNSNames {
+			t.Fatalf("%d names are remembered", len(p.names))
+		}
+	}
+	if got := fmt.Sprintf("%+v", *a); got != want {
+		t.Errorf("a message changed:\n%s\n%s", want, got)
 	}
 }
 
@@ -265,19 +296,19 @@ func TestDNSStream(t *testing.T) {
 	two := join(framed, framed)
 
 	for _, step := range []int{len(two), 1, 7} {
-		msgs, rest, err := feedInSteps(t, newDNSStream(), FromClient, two, step)
+		msgs, rest, err := feedInSteps(t, new(dnsParser).newStream(), FromClient, two, step)
 		if err != nil || len(rest) != 0 || len(msgs) != 2 {
 			t.Errorf("in steps of %d: got %d messages, %d bytes left, %v; want 2, 0, nil", step, len(msgs), len(rest), err)
 		}
 	}
-	if _, _, err := feedInSteps(t, newDNSStream(), FromClient, join(0, 5, "xxxxx"), 7); !errors.Is(err, ErrMalformed) {
+	if _, _, err := feedInSteps(t, new(dnsParser).newStream(), FromClient, join(0, 5, "xxxxx"), 7); !errors.Is(err, ErrMalformed) {
 		t.Errorf("length 5: got %v, want ErrMalformed", err)
 	}
-	if _, _, err := feedInSteps(t, newDNSStream(), FromClient, join(0, 20, query), 99); !errors.Is(err, ErrMalformed) {
+	if _, _, err := feedInSteps(t, new(dnsParser).newStream(), FromClient, join(0, 20, query), 99); !errors.Is(err, ErrMalformed) {
 		t.Errorf("length shorter than the message: got %v, want ErrMalformed", err)
 	}
 
-	s := newDNSStream().(Flusher)
+	s := new(dnsParser).newStream().(Flusher)
 	msgs := s.Flush(FromServer, join(1, 0, dnsHead(0x81, 0x80, 1, 9, 0, 0), questionA), nil)
 	if len(msgs) != 1 || !msgs[0].(*DNS).Truncated {
 		t.Errorf("flush of an unfinished answer: got %+v, want one truncated message", msgs)

@@ -71,7 +71,7 @@ func FuzzDNS(f *testing.F) {
 	})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		recognised := sniffDNSDatagram(b)
-		for _, parse := range []func([]byte) (Message, error){parseDNS, parseMDNS, parseLLMNR} {
+		for _, parse := range []func([]byte) (Message, error){new(dnsParser).dns, new(dnsParser).mdns, new(dnsParser).llmnr} {
 			m, err := parse(b)
 			checkError(t, m, err)
 			if err != nil {

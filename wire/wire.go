@@ -191,14 +191,15 @@ type Retainer interface {
 // TCP recognition is by content. The rows are so strict that at most one Sniff
 // says Yes to the same bytes.
 func Table() []Protocol {
+	dns := new(dnsParser)
 	return []Protocol{
 		{
 			Name: "dns", UDPPorts: []uint16{53}, TCPPorts: []uint16{53},
-			Datagram: parseDNS, SniffDatagram: sniffDNSDatagram,
-			Sniff: sniffDNSStream, NewStream: newDNSStream, LongLived: true,
+			Datagram: dns.dns, SniffDatagram: sniffDNSDatagram,
+			Sniff: sniffDNSStream, NewStream: dns.newStream, LongLived: true,
 		},
-		{Name: "mdns", UDPPorts: []uint16{5353}, Datagram: parseMDNS},
-		{Name: "llmnr", UDPPorts: []uint16{5355}, Datagram: parseLLMNR},
+		{Name: "mdns", UDPPorts: []uint16{5353}, Datagram: dns.mdns},
+		{Name: "llmnr", UDPPorts: []uint16{5355}, Datagram: dns.llmnr},
 		{Name: "dhcp", UDPPorts: []uint16{67, 68}, Datagram: parseDHCPv4, SniffDatagram: sniffDHCPv4, LeadByte: leads("\x01\x02")},
 		{
 			Name: "tls", TCPPorts: []uint16{443, 853, 8443, 8883},

@@ -1,0 +1,105 @@
+package wire
+
+// Sizes of what is allocated at a time for DNS messages, and of what is
+// remembered between them. A home makes more DNS messages than all others
+// together, and nearly all of them are of names that it has just asked for.
+const (
+	dnsMessagesAtOnce = 32  // 4 KiB
+	dnsRecordsAtOnce  = 64  // 6 KiB
+	dnsStringsAtOnce  = 128 // 2 KiB
+	// maxDNSNames and maxDNSKept bound the remembered strings to 512 KiB.
+	maxDNSNames = 2048
+	maxDNSKept  = 256
+)
+
+// dnsParser parses the DNS messages of one goroutine. Messages are carved out
+// of runs that are allocated together, and equal names are one string, so that
+// a message without a new name costs no allocation of its own. A run is freed
+// when the last message in it is: whoever keeps a message for long keeps up to
+// 12 KiB with it.
+type dnsParser struct {
+	messages []dnsOneQuestion
+	records  []DNSRecord
+	strings  []string
+	names    map[string]string
+
+	m     *DNS // being filled
+	b     []byte
+	off   int
+	last  [2]string // made last: what the next record often repeats
+	extra []DNSRecord
+	text  [maxDNSText]byte
+}
+
+// message returns an empty message. It is used again unless it is taken.
+func (p *dnsParser) message() *dnsOneQuestion {
+	if len(p.messages) == 0 {
+		p.messages = make([]dnsOneQuestion, dnsMessagesAtOnce)
+	}
+	m := &p.messages[0]
+	*m = dnsOneQuestion{}
+	return m
+}
+
+// take gives the latest message away.
+func (p *dnsParser) take() *DNS {
+	m := p.m
+	p.messages = p.messages[1:]
+	p.m, p.b = nil, nil
+	return m
+}
+
+// keep returns a copy of records; nil for none.
+func (p *dnsParser) keep(records []DNSRecord) []DNSRecord {
+	n := len(records)
+	if n == 0 {
+		return nil
+	}
+	if n > len(p.records) {
+		if n > dnsRecordsAtOnce/4 {
+			return append([]DNSRecord(nil), records...)
+		}
+		p.records = make([]DNSRecord, dnsRecordsAtOnce)
+	}
+	out := p.records[:n:n]
+	p.records = p.records[n:]
+	copy(out, records)
+	return out
+}
+
+// list returns room for n strings.
+func (p *dnsParser) list(n int) []string {
+	if n > len(p.strings) {
+		if n > dnsStringsAtOnce/4 {
+			return make([]string, 0, n)
+		}
+		p.strings = make([]string, dnsStringsAtOnce)
+	}
+	out := p.strings[:0:n]
+	p.strings = p.strings[n:]
+	return out
+}
+
+// intern returns b as a string, without allocating where it is remembered.
+func (p *dnsParser) intern(b []byte) string {
+	if len(b) == 0 {
+		return ""
+	}
+	for _, s := range p.last {
+		if s == string(b) {
+			return s
+		}
+	}
+	s, ok := p.names[string(b)]
+	if !ok {
+		s = string(b)
+		if p.names == nil || len(p.names) >= maxDNSNames {
+			p.names = make(map[string]string)
+		}
+		if len(s) <= maxDNSKept {
+			p.names[s] = s
+		}
+	}
+	p.last[1], p.last[0] = p.last[0], s
+	return s
+}
