@@ -27,27 +27,37 @@ type Conn struct {
 }
 
 // Conns remembers flows between their events, by the id of their record.
-type Conns struct{ m map[uint64]*Conn }
+type Conns struct {
+	m     map[uint64]*Conn
+	ended *Conn   // of the latest event, if that was its flow's last
+	spare []*Conn // of flows that have ended, to be used again
+}
+
+// maxSpare bounds the memory kept for later flows to 160 KiB.
+const maxSpare = 1024
 
 // NewConns returns an empty memory.
 func NewConns() *Conns { return &Conns{m: make(map[uint64]*Conn)} }
 
 // Of returns the memory of the event's flow, updated with the names that the
 // event's messages tell; nil for an event that is not of a flow. It is
-// forgotten with the flow's End.
+// forgotten with the flow's End: the result is valid until the next call.
 func (c *Conns) Of(ev *flow.Event) *Conn {
 	if ev.Kind == flow.Frame {
 		return nil
 	}
+	c.recycle()
 	conn := c.m[ev.Record.ID]
-	switch {
-	case conn == nil:
-		conn = &Conn{}
+	if conn == nil {
+		conn = c.fresh()
 		if len(c.m) < maxConns && ev.Kind != flow.End {
 			c.m[ev.Record.ID] = conn
+		} else {
+			c.ended = conn
 		}
-	case ev.Kind == flow.End:
+	} else if ev.Kind == flow.End {
 		delete(c.m, ev.Record.ID)
+		c.ended = conn
 	}
 	for _, m := range ev.Messages {
 		switch m := m.(type) {
@@ -61,6 +71,25 @@ func (c *Conns) Of(ev *flow.Event) *Conn {
 			}
 		}
 	}
+	return conn
+}
+
+// recycle takes back what nobody looks at any more.
+func (c *Conns) recycle() {
+	if c.ended != nil && len(c.spare) < maxSpare {
+		*c.ended = Conn{}
+		c.spare = append(c.spare, c.ended)
+	}
+	c.ended = nil
+}
+
+func (c *Conns) fresh() *Conn {
+	n := len(c.spare)
+	if n == 0 {
+		return &Conn{}
+	}
+	conn := c.spare[n-1]
+	c.spare = c.spare[:n-1]
 	return conn
 }
 

@@ -34,6 +34,7 @@ type Shard struct {
 
 	events   []Event
 	messages []wire.Message // found in the frame at hand
+	places   []wire.Message // for those of the next events
 	stats    Stats
 	flood    flood
 	apps     []string // names of protocols seen; entry.app is an index + 1
