@@ -16,6 +16,16 @@ func industrialKinds() []compared {
 		sameValues("Modbus units", "mbtcp.unit_id", "modbus.*.unit_id", nil),
 		sameValues("Modbus transactions", "mbtcp.trans_id", "modbus.*.transaction_id", nil),
 		sameValues("Modbus exceptions", "modbus.exception_code", "modbus.*.exception.raw", nil),
+		sameValues("S7 kinds", "s7comm.header.rosctr", "s7comm.kind", func(v string) string {
+			return map[string]string{"1": "job", "2": "ack", "3": "ack_data", "7": "userdata"}[v]
+		}),
+		sameValues("S7 functions", "s7comm.param.func", "s7comm.function_raw", nil),
+		sameValues("S7 groups", "s7comm.param.userdata.funcgroup", "s7comm.group", nil),
+		sameValues("S7 data blocks", "s7comm.param.item.db", "s7comm.items.db", nil),
+		sameValues("S7 services", "s7comm.param.pistart.servicename", "s7comm.service", nil),
+		sameValues("MMS services", "mms.confirmedServiceRequest", "mms.service_raw", nil),
+		sameValues("MMS invoke identifiers", "mms.invokeID", "mms.invoke_id", nil),
+		sameValues("MMS items", "mms.itemId", "mms.item", nil),
 	}
 }
 

@@ -8,6 +8,10 @@ import (
 // industrialBodies are the objects of industrial protocols.
 type industrialBodies struct {
 	Modbus *modbusBody `json:"modbus,omitempty"`
+	COTP   *cotpBody   `json:"cotp,omitempty"`
+	S7     *s7Body     `json:"s7comm,omitempty"`
+	S7Plus *s7PlusBody `json:"s7comm_plus,omitempty"`
+	MMS    *mmsBody    `json:"mms,omitempty"`
 }
 
 // industrial writes one message of an industrial protocol.
@@ -15,6 +19,14 @@ func (w *Writer) industrial(ev *flow.Event, m wire.Message) error {
 	switch m := m.(type) {
 	case *wire.Modbus:
 		return w.modbus(ev, m)
+	case *wire.COTP:
+		return w.cotp(ev, m)
+	case *wire.S7:
+		return w.s7(ev, m)
+	case *wire.S7Plus:
+		return w.s7Plus(ev, m)
+	case *wire.MMS:
+		return w.mms(ev, m)
 	default:
 		return w.service(ev, m)
 	}

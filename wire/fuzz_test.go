@@ -30,6 +30,7 @@ func tcpSeeds() [][]byte {
 		[]byte("CONNECT a:443 HTTP/1.1\r\n\r\n"),
 		[]byte("SSH-2.0-OpenSSH_9.6\r\n"),
 		mbap(join(3, 0, 100, 0, 2)), // Modbus
+		cotpCR,
 	}
 }
 

@@ -213,6 +213,10 @@ func Table() []Protocol {
 		// Services with logins.
 		{Name: "mqtt", TCPPorts: []uint16{1883}, Sniff: sniffMQTT, NewStream: newMQTTStream, LongLived: true},
 		{Name: "smb", TCPPorts: []uint16{445, 139}, Sniff: sniffSMB, NewStream: newSMBStream, LongLived: true},
+
+		// Industrial protocols.
+		{Name: "modbus", TCPPorts: []uint16{502}, Sniff: sniffModbus, NewStream: newModbusStream, LongLived: true},
+		{Name: "cotp", TCPPorts: []uint16{102}, Sniff: sniffCOTP, NewStream: newCOTPStream, LongLived: true}, // S7, MMS
 	}
 }
 
