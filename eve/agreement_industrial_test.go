@@ -25,7 +25,6 @@ func industrialKinds() []compared {
 		sameValues("S7 services", "s7comm.param.pistart.servicename", "s7comm.service", nil),
 		sameValues("MMS services", "mms.confirmedServiceRequest", "mms.service_raw", nil),
 		sameValues("MMS invoke identifiers", "mms.invokeID", "mms.invoke_id", nil),
-		sameValues("MMS items", "mms.itemId", "mms.item", nil),
 	}
 }
 

@@ -52,17 +52,17 @@ type s7PlusBody struct {
 }
 
 type mmsBody struct {
-	PDU       string `json:"pdu"`
-	Invoke    uint32 `json:"invoke_id,omitempty"`
-	Service   string `json:"service,omitempty"`
-	Raw       *int   `json:"service_raw,omitempty"`
-	Class     string `json:"class"`
-	Domain    string `json:"domain,omitempty"`
-	Item      string `json:"item,omitempty"`
-	Error     bool   `json:"error,omitempty"`
-	Calling   string `json:"calling_tsap,omitempty"`
-	Called    string `json:"called_tsap,omitempty"`
-	Truncated bool   `json:"truncated,omitempty"`
+	PDU       string  `json:"pdu"`
+	Invoke    *uint32 `json:"invoke_id,omitempty"`
+	Service   string  `json:"service,omitempty"`
+	Raw       *int    `json:"service_raw,omitempty"`
+	Class     string  `json:"class"`
+	Domain    string  `json:"domain,omitempty"`
+	Item      string  `json:"item,omitempty"`
+	Error     bool    `json:"error,omitempty"`
+	Calling   string  `json:"calling_tsap,omitempty"`
+	Called    string  `json:"called_tsap,omitempty"`
+	Truncated bool    `json:"truncated,omitempty"`
 }
 
 func (w *Writer) cotp(ev *flow.Event, m *wire.COTP) error {

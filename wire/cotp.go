@@ -84,7 +84,7 @@ func sniffCOTP(_ Dir, b []byte) Match {
 // plausibleCOTP judges a connection request that is not complete by its first
 // parameter.
 func plausibleCOTP(b []byte) Match {
-	if len(b) > cotpFixed && (b[cotpFixed] < 0xc0 || b[cotpFixed] > 0xc7) {
+	if len(b) > cotpFixed && !cotpParameter(b[cotpFixed]) {
 		return No
 	}
 	return Maybe
@@ -113,11 +113,17 @@ func sniffCOTPData(b []byte, n int) Match {
 	return No
 }
 
+// cotpParameter reports whether a code is one of a parameter of a connection
+// request (RFC 905 section 13.3.4).
+func cotpParameter(code byte) bool {
+	return code >= 0x85 && code <= 0x8b || code >= 0xc0 && code <= 0xc7
+}
+
 // tsaps reads the parameters of a connection request. It reports false if they
 // are not well-formed, or name no selector.
 func tsaps(b []byte) (calling, called string, ok bool) {
 	for len(b) > 0 {
-		if len(b) < 2 || len(b) < 2+int(b[1]) || b[0] < 0xc0 || b[0] > 0xc7 && b[0] < 0x85 {
+		if len(b) < 2 || len(b) < 2+int(b[1]) || !cotpParameter(b[0]) {
 			return "", "", false
 		}
 		v := b[2 : 2+int(b[1])]

@@ -211,7 +211,9 @@ func (m *MMS) confirmed(e *ber) {
 			m.Invoke = uint32(c.uint())
 		case c.class == 2:
 			m.Service = int(c.tag)
-			m.object(c.content, 0)
+			if m.PDU == MMSConfirmedRequest {
+				m.object(c.content, 0)
+			}
 			return
 		}
 		b = rest

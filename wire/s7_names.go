@@ -53,12 +53,8 @@ func s7UserdataName(group, sub uint8) (string, CommandClass) {
 		return "Mode Transition", CommandControl
 	case 1:
 		switch sub {
-		case 0x02:
-			return "Variable Table", CommandRead
 		case 0x0c:
 			return "Erase", CommandControl
-		case 0x10:
-			return "Force", CommandControl
 		}
 		return "Programmer Commands", CommandRead
 	case 2:

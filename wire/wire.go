@@ -209,7 +209,6 @@ func Table() []Protocol {
 			Name: "http", TCPPorts: []uint16{80, 8000, 8080},
 			Sniff: sniffHTTP, SniffLate: sniffLateHTTP, NewStream: newHTTPStream, LongLived: true,
 		},
-		{Name: "modbus", TCPPorts: []uint16{502}, Sniff: sniffModbus, NewStream: newModbusStream, LongLived: true},
 		// Services with logins.
 		{Name: "mqtt", TCPPorts: []uint16{1883}, Sniff: sniffMQTT, NewStream: newMQTTStream, LongLived: true},
 		{Name: "smb", TCPPorts: []uint16{445, 139}, Sniff: sniffSMB, NewStream: newSMBStream, LongLived: true},
