@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -170,7 +171,8 @@ func fingerprint(events []Event) []string {
 		var b strings.Builder
 		fmt.Fprintf(&b, "%s %s %d %d %+v", e.Kind, e.Reason, e.Time, e.Seq, e.Record)
 		for _, m := range e.Messages {
-			fmt.Fprintf(&b, " %T%+v", m, m)
+			text, err := json.Marshal(m) // unlike %+v it follows pointers
+			fmt.Fprintf(&b, " %T%s%v", m, text, err)
 		}
 		out[i] = b.String()
 	}

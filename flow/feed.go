@@ -259,6 +259,15 @@ func (s *Shard) finish(e *entry) {
 		return
 	}
 	st := s.streams.at(e.stream)
+	for dir := range wire.Dir(2) {
+		hf := &st.half[dir]
+		for st.longLived && len(hf.held) > 0 && !hf.stopped { // what they wait for never came
+			s.leap(e, st, dir, hf.held[0].seq)
+		}
+		if e.stream == noStream {
+			return
+		}
+	}
 	s.flush(e, st, wire.FromClient)
 	s.flush(e, st, wire.FromServer)
 	s.flushTalks(e, st)

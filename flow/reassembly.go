@@ -12,6 +12,10 @@ const (
 	// a certificate chain fits; request heads are far smaller.
 	streamBudget = 16 << 10
 	maxHeld      = 16 // out-of-order segments a direction may hold
+	// maxPatience is for how long the segments of a long-lived protocol wait
+	// for one that is missing, nanoseconds: retransmissions come within 1 s
+	// (RFC 6298), the second within 3 s.
+	maxPatience = 4e9
 )
 
 // stream is the parse state of one TCP connection or UDP flow.
@@ -44,6 +48,7 @@ type half struct {
 	buf     []byte // in order, not consumed
 	held    []heldSegment
 	arena   []byte // bytes of held
+	since   int64  // when the first of them came
 }
 
 // heldSegment is data that waits for what comes before it.
@@ -127,16 +132,7 @@ func (s *Shard) arrive(e *entry, st *stream, dir wire.Dir, seq uint32, data []by
 		ahead = 0
 	}
 	if ahead > 0 {
-		switch {
-		case s.hold(hf, seq, data, length):
-		case st.longLived:
-			s.leap(e, st, dir, seq)
-			if !hf.stopped && e.stream != noStream {
-				s.arrive(e, st, dir, seq, data, length) // there is room now
-			}
-		default:
-			s.gap(e, st, dir)
-		}
+		s.early(e, st, dir, seq, data, length)
 		return
 	}
 	for len(hf.held) > 0 && !hf.stopped && e.stream != noStream {
@@ -160,6 +156,25 @@ func (s *Shard) arrive(e *entry, st *stream, dir wire.Dir, seq uint32, data []by
 		s.consume(e, st, dir, data, length)
 	}
 	s.drain(e, st, dir)
+}
+
+// early takes in a segment that comes before bytes that are missing.
+func (s *Shard) early(e *entry, st *stream, dir wire.Dir, seq uint32, data []byte, length int) {
+	hf := &st.half[dir]
+	if len(hf.held) == 0 {
+		hf.since = s.now
+	}
+	held := s.hold(hf, seq, data, length)
+	switch {
+	case held && (!st.longLived || s.now-hf.since < maxPatience):
+	case st.longLived:
+		s.leap(e, st, dir, seq)
+		if !held && !hf.stopped && e.stream != noStream {
+			s.arrive(e, st, dir, seq, data, length) // there is room now
+		}
+	default:
+		s.gap(e, st, dir)
+	}
 }
 
 // drain consumes held segments that are next in order, or whose predecessors

@@ -1,0 +1,146 @@
+package flow
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"gatehouse/wire"
+)
+
+// poll is a long-lived protocol for tests: '@', a length, and as many bytes.
+// What begins with 'm' is a message, anything else is passed over.
+type poll struct{}
+
+type polled struct {
+	dir  wire.Dir
+	text string
+}
+
+func (*polled) Protocol() string { return "poll" }
+
+func (*poll) Feed(dir wire.Dir, b []byte, msgs []wire.Message) (int, []wire.Message, error) {
+	n := 0
+	for len(b)-n >= 2 {
+		if b[n] != '@' {
+			return n, msgs, wire.ErrMalformed
+		}
+		size := 2 + int(b[n+1])
+		if len(b)-n < size {
+			break
+		}
+		if body := b[n+2 : n+size]; len(body) > 0 && body[0] == 'm' {
+			msgs = append(msgs, &polled{dir, string(body)})
+		}
+		n += size
+	}
+	return n, msgs, nil
+}
+
+func (*poll) Flush(dir wire.Dir, b []byte, msgs []wire.Message) []wire.Message {
+	if len(b) > 2 && b[2] == 'm' {
+		msgs = append(msgs, &polled{dir, string(b[2:]) + " (cut)"})
+	}
+	return msgs
+}
+
+func pollTable(longLived bool) []wire.Protocol {
+	return []wire.Protocol{{
+		Name: "poll", TCPPorts: []uint16{8765}, LongLived: longLived,
+		NewStream: func() wire.Stream { return &poll{} },
+		Sniff: func(_ wire.Dir, b []byte) wire.Match {
+			switch {
+			case b[0] != '@':
+				return wire.No
+			case len(b) < 3:
+				return wire.Maybe
+			}
+			return wire.Yes
+		},
+	}}
+}
+
+func frameOfPoll(body string) string { return "@" + string(rune(len(body))) + body }
+
+// TestLongLived: the budget of bytes does not end a connection whose protocol
+// is followed for as long as it lives, and neither do losses.
+func TestLongLived(t *testing.T) {
+	const up, down = wire.FromClient, wire.FromServer
+	quiet := frameOfPoll(strings.Repeat("q", 100))
+	type seg struct {
+		dir  wire.Dir
+		sec  float64 // since the one before
+		text string
+		lost bool
+		snap int // bytes of it that were captured, 0 all
+	}
+	many := func(n int, g seg) (out []seg) { return slices.Repeat([]seg{g}, n) }
+	message := func(i int) seg { return seg{dir: up, text: frameOfPoll(fmt.Sprint("m", i))} }
+	lost := func(g seg) seg { g.lost = true; return g }
+	for _, c := range []struct {
+		name      string
+		short     bool // the protocol is not long-lived
+		midstream bool
+		segments  []seg
+		want      []string
+		gaps      uint64
+	}{
+		{"a megabyte without a message", false, false, append(many(10_000, seg{dir: up, text: quiet}), message(1)), []string{"0 m1"}, 0},
+		{"the same, but not long-lived", true, false, append(many(10_000, seg{dir: up, text: quiet}), message(1)), nil, 0},
+		{"a loss, and little that follows", false, false, []seg{message(1), lost(message(2)), message(3), message(4)}, []string{"0 m1", "0 m3", "0 m4"}, 1},
+		{"a loss, and a long wait", false, false, []seg{message(1), lost(message(2)), message(3), {dir: up, sec: 5, text: frameOfPoll("m4")}, message(5)}, []string{"0 m1", "0 m3", "0 m4", "0 m5"}, 1},
+		{"two losses", false, false, []seg{message(1), lost(message(2)), message(3), lost(message(4)), message(5)}, []string{"0 m1", "0 m3", "0 m5"}, 2},
+		{"a loss within a frame", false, false, []seg{
+			message(1), {dir: up, text: "@\x08m2"}, lost(seg{dir: up, text: "2222"}), {dir: up, text: "22"}, message(3), message(4),
+		}, []string{"0 m1", "0 m2 (cut)", "0 m3", "0 m4"}, 1},
+		{"a loss, and the other direction goes on", false, false, []seg{
+			message(1), {dir: down, text: frameOfPoll("ma")}, lost(message(2)), {dir: down, text: frameOfPoll("mb")}, message(3), {dir: down, text: frameOfPoll("mc")},
+		}, []string{"0 m1", "1 ma", "1 mb", "1 mc", "0 m3"}, 1},
+		{"many behind a loss", false, false, slices.Concat([]seg{message(1), lost(message(2))}, many(maxHeld+4, message(3))), slices.Concat([]string{"0 m1"}, slices.Repeat([]string{"0 m3"}, maxHeld+4)), 1},
+		{"every packet snapped", false, false, []seg{
+			{dir: up, text: frameOfPoll("m1") + quiet, snap: 30},
+			{dir: up, text: frameOfPoll("m2") + quiet, snap: 30},
+			{dir: up, text: frameOfPoll("m345678"), snap: 5},
+			{dir: up, text: frameOfPoll("m4")},
+		}, []string{"0 m1", "0 m2", "0 m34 (cut)", "0 m4"}, 3},
+		{"joined within a frame", false, true, []seg{{dir: up, text: "qqqqqqq"}, message(1), {dir: down, text: frameOfPoll("ma")}, message(2)}, []string{"0 m1", "1 ma", "0 m2"}, 0},
+		{"joined within frames of both", false, true, []seg{{dir: up, text: "qqqqqqq"}, {dir: down, text: "qqqqq"}, message(1), {dir: down, text: "qqq"}, {dir: down, text: frameOfPoll("ma")}, message(2)}, []string{"0 m1", "1 ma", "0 m2"}, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newScript(t, 0xfffff000)
+			s.shard = shardOf(t, pollTable(!c.short), nil)
+			if !c.midstream {
+				s.handshake()
+			}
+			offset := [2]int{}
+			for _, g := range c.segments {
+				s.sec += g.sec
+				p := s.segment(g.dir, TCPAck, offset[g.dir], g.text)
+				if g.snap > 0 {
+					p.Data = p.Data[:54+g.snap]
+				}
+				if !g.lost {
+					s.frame(p)
+				}
+				offset[g.dir] += len(g.text)
+			}
+			var got []string
+			s.shard.Close(int64(s.sec * 1e9))
+			events := slices.Clone(s.shard.Events())
+			slices.SortFunc(events, func(a, b Event) int { return Compare(&a, &b) })
+			for _, e := range events {
+				for _, m := range e.Messages {
+					got = append(got, fmt.Sprintf("%d %s", m.(*polled).dir, m.(*polled).text))
+				}
+			}
+			st := s.shard.Stats()
+			if !slices.Equal(got, c.want) || st.StreamGaps != c.gaps || st.ParserPanics != 0 {
+				t.Errorf("%q with %d gaps, want %q with %d; %v", got, st.StreamGaps, c.want, c.gaps, st)
+			}
+			if p := &s.shard.streams; p.bytes != 0 || len(p.spare) != len(p.all) {
+				t.Errorf("%d bytes, %d of %d parse states spare", p.bytes, len(p.spare), len(p.all))
+			}
+		})
+	}
+}
