@@ -25,6 +25,11 @@ type Config struct {
 	Other       time.Duration // other IP protocols
 	UpdateEvery time.Duration // of packet time, between events of an active flow
 
+	// Habits is how long a message that repeats an earlier one of its
+	// conversation (wire.Habitual) is counted and not reported again; 0 reports
+	// every message.
+	Habits time.Duration
+
 	MaxStreams     int // TCP connections and UDP flows with state parsed at the same time
 	MaxStreamBytes int // payload bytes that may wait in them and in their parsers
 	MaxDatagrams   int // fragmented datagrams in flight
@@ -72,6 +77,9 @@ func (c *Config) Validate() error {
 		if n.v < n.low || n.v > n.high {
 			return fmt.Errorf("%w: %s is %d, must be %d to %d", ErrConfig, n.name, n.v, n.low, n.high)
 		}
+	}
+	if c.Habits < 0 {
+		return fmt.Errorf("%w: Habits is %v, must not be negative", ErrConfig, c.Habits)
 	}
 	const shortest, longest = time.Millisecond, 30 * 24 * time.Hour
 	for _, d := range []struct {

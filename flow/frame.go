@@ -46,6 +46,10 @@ func (s *Shard) frame(h *Headers) {
 // link emits a message that belongs to no flow.
 func (s *Shard) link(h *Headers, m wire.Message) {
 	s.count(m)
+	if s.habits.repeats(h.conversation(), m, s.now) {
+		s.stats.Repeats++
+		return
+	}
 	s.events = append(s.events, Event{
 		Kind: Frame, Time: s.now, Seq: s.seq,
 		Record: Record{

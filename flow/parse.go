@@ -25,10 +25,14 @@ func (s *Shard) parse(r ref, e *entry, h *Headers, from side) {
 // found keeps a message for the event of the packet at hand. The first one
 // names the flow's protocol.
 func (s *Shard) found(e *entry, m wire.Message) {
-	s.messages = append(s.messages, m)
 	if app := s.count(m); e.app == 0 {
 		e.app = app
 	}
+	if s.habits.repeats(e.id, m, s.now) {
+		s.stats.Repeats++
+		return
+	}
+	s.messages = append(s.messages, m)
 }
 
 // foundAll keeps what a call into a parser has appended to s.parsedNow.

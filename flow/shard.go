@@ -24,6 +24,7 @@ type Shard struct {
 	newcomers, speakers allowance // of futile flows under pressure
 
 	streams streamPool
+	habits  habits
 	expire  func(ref) // s.timeout, bound once
 
 	now     int64
@@ -63,6 +64,7 @@ func NewShard(cfg Config, protocols []wire.Protocol) *Shard {
 		streams: streamPool{maxStreams: cfg.MaxStreams, maxBytes: cfg.MaxStreamBytes},
 	}
 	s.expire = s.timeout
+	s.habits.every = int64(cfg.Habits)
 	for i := range s.protocols {
 		p := &s.protocols[i]
 		for _, t := range p.EtherTypes {

@@ -35,6 +35,7 @@ type Stats struct {
 	Flood               Flood
 
 	Messages        map[string]uint64 // parsed, by wire.Message.Protocol
+	Repeats         uint64            // of these, not reported: Config.Habits
 	ParseErrors     uint64            // payloads and streams that turned out not to be what they seemed
 	ParserPanics    uint64            // recovered; expected to stay 0
 	StreamGaps      uint64            // TCP directions given up, or taken up again later, because bytes were lost or not captured
@@ -79,6 +80,7 @@ func (s *Stats) Add(o *Stats) {
 	for name, n := range o.Messages {
 		s.Messages[name] += n
 	}
+	s.Repeats += o.Repeats
 	s.ParseErrors += o.ParseErrors
 	s.ParserPanics += o.ParserPanics
 	s.StreamGaps += o.StreamGaps
@@ -112,6 +114,7 @@ func (s Stats) String() string {
 		{"flows evicted", s.Evicted},
 		{"flows unannounced", s.Unannounced},
 		{"messages unannounced", s.MessagesUnannounced},
+		{"messages repeated", s.Repeats},
 		{"parse errors", s.ParseErrors},
 		{"parser panics", s.ParserPanics},
 		{"stream gaps", s.StreamGaps},

@@ -49,6 +49,7 @@ func Run(ctx context.Context, src capture.Source, st State, cfg Config, onAlert 
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	cfg.Flow.Habits = habitsEvery
 	a := newAnalyst(cfg, onAlert)
 	r := &runner{cfg: cfg, analyst: a, state: st, started: cfg.Now(), sum: &Summary{}}
 	r.saved = r.started
@@ -69,6 +70,11 @@ func Run(ctx context.Context, src capture.Source, st State, cfg Config, onAlert 
 	}
 	return r.sum, err
 }
+
+// habitsEvery is how often the analyst hears of what a conversation says over
+// and over. Judging depends on what is said, seldom on how often; the flow's
+// counters tell that too, every half minute.
+const habitsEvery = 30 * time.Second
 
 // pruneEvery is how much wall-clock time passes between two looks for what has
 // been kept for long enough; a run that is shorter looks once.

@@ -175,3 +175,30 @@ func benchStream(b *testing.B, newStream func() Stream, in []byte) {
 		}
 	}
 }
+
+// TestModbusHabit: a poll is the same whatever its transaction and what was
+// read; anything else about it makes another.
+func TestModbusHabit(t *testing.T) {
+	poll := Modbus{Unit: 1, Function: modbusReadHolding, Read: ModbusRange{16, 2}}
+	same := poll
+	same.Transaction = 9
+	if poll.Habit() == 0 || same.Habit() != poll.Habit() {
+		t.Error("the next poll is not the same habit")
+	}
+	for name, m := range map[string]Modbus{
+		"unit":     {Unit: 2, Function: 3, Read: poll.Read},
+		"function": {Unit: 1, Function: 4, Read: poll.Read},
+		"address":  {Unit: 1, Function: 3, Read: ModbusRange{17, 2}},
+		"quantity": {Unit: 1, Function: 3, Read: ModbusRange{16, 3}},
+		"write":    {Unit: 1, Function: 3, Write: ModbusRange{16, 2}},
+		"response": {Unit: 1, Function: 3, Read: poll.Read, Response: true},
+		"sub":      {Unit: 1, Function: 3, Read: poll.Read, Sub: 1},
+	} {
+		if m.Habit() == poll.Habit() || m.Habit() == 0 {
+			t.Errorf("another %s is the same habit", name)
+		}
+	}
+	if exception := (Modbus{Unit: 1, Function: 3, Response: true, Exception: 2}); exception.Habit() != 0 {
+		t.Error("an exception is a habit")
+	}
+}

@@ -1,0 +1,116 @@
+package flow
+
+import (
+	"testing"
+	"time"
+
+	"gatehouse/wire"
+)
+
+// said is a message with a habit.
+type said uint64
+
+func (said) Protocol() string { return "said" }
+func (m said) Habit() uint64  { return uint64(m) }
+
+// plainMessage is a message without one.
+type plainMessage struct{}
+
+func (plainMessage) Protocol() string { return "plain" }
+
+func TestHabits(t *testing.T) {
+	const every = int64(30 * time.Second)
+	h := habits{every: every}
+	for i, c := range []struct {
+		what string
+		who  uint64
+		m    wire.Message
+		at   int64
+		want bool
+	}{
+		{"said first", 1, said(7), 0, false},
+		{"said again", 1, said(7), 1, true},
+		{"something else", 1, said(8), 2, false},
+		{"by somebody else", 2, said(7), 3, false},
+		{"again within the time", 1, said(7), every - 1, true},
+		{"again after it", 1, said(7), every, false},
+		{"and again", 1, said(7), every + 1, true},
+		{"what is never a habit", 1, said(0), 4, false},
+		{"nor then", 1, said(0), 5, false},
+		{"a message without habits", 1, plainMessage{}, 6, false},
+		{"nor then", 1, plainMessage{}, 7, false},
+	} {
+		if got := h.repeats(c.who, c.m, c.at); got != c.want {
+			t.Errorf("%d, %s: %v, want %v", i, c.what, got, c.want)
+		}
+	}
+	var none habits
+	none.repeats(1, said(7), 0)
+	if none.repeats(1, said(7), 0) {
+		t.Error("without an interval everything is to be reported")
+	}
+}
+
+// TestHabitsAreBounded: a hostile conversation never says the same twice.
+func TestHabitsAreBounded(t *testing.T) {
+	h := habits{every: int64(time.Minute)}
+	for i := range 3 * maxHabits {
+		if h.repeats(1, said(i+1), int64(i)) {
+			t.Fatalf("message %d was never said", i)
+		}
+		if len(h.said) > maxHabits {
+			t.Fatalf("%d habits", len(h.said))
+		}
+	}
+	// Those that are over go first.
+	h = habits{every: 1000}
+	for i := range maxHabits {
+		h.repeats(1, said(i+1), int64(i))
+	}
+	h.repeats(2, said(1), maxHabits)
+	if n := len(h.said); n != 1000 {
+		t.Errorf("%d habits, want those of the last 1,000 ns", n)
+	}
+}
+
+// TestPollsAreReportedNowAndThen: of a controller polled ten times a second,
+// the events hold what it is asked for every half minute, and every write of
+// another register.
+func TestPollsAreReportedNowAndThen(t *testing.T) {
+	run := func(every time.Duration) (messages int, st Stats) {
+		cfg := DefaultConfig()
+		cfg.Habits = every
+		s := NewShard(cfg, wire.Table())
+		client, server := hostAt("192.168.1.5", 40000), hostAt("192.168.1.6", 502)
+		now, seq := int64(1e18), uint64(0)
+		push := func(from, to host, flags uint8, at, ack uint32, payload string) {
+			seq++
+			now += int64(50 * time.Millisecond)
+			s.Packet(tcpFrame(t, from, to, flags, at, ack, payload), now, seq)
+		}
+		push(client, server, TCPSyn, 0, 0, "")
+		push(server, client, TCPSyn|TCPAck, 0, 1, "")
+		up, down := uint32(1), uint32(1)
+		for i := range 600 { // one minute
+			request := "\x00" + string(rune(i%100)) + "\x00\x00\x00\x06\x01\x03\x00\x10\x00\x02"
+			answer := "\x00" + string(rune(i%100)) + "\x00\x00\x00\x07\x01\x03\x04\x00\x01\x00\x02"
+			push(client, server, TCPAck|TCPPsh, up, down, request)
+			up += uint32(len(request))
+			push(server, client, TCPAck|TCPPsh, down, up, answer)
+			down += uint32(len(answer))
+		}
+		s.Close(now)
+		for _, e := range s.Events() {
+			messages += len(e.Messages)
+		}
+		return messages, s.Stats()
+	}
+	all, _ := run(0)
+	if all != 1200 {
+		t.Fatalf("%d messages, want 1,200", all)
+	}
+	some, st := run(30 * time.Second)
+	if some != 4 || st.Repeats != uint64(1200-some) || st.Messages["modbus"] != 1200 {
+		t.Errorf("%d messages reported, %d repeats, %d in all; want two each half minute", some, st.Repeats, st.Messages["modbus"])
+	}
+}
