@@ -56,7 +56,7 @@ func (d *downgrades) handshake(in *Input, hello *wire.ServerHello, report func(F
 		low = lowest(m, key.Endpoint)
 	}
 	day := m.Calendar.Day
-	if low.Count >= minHandshakes && (hello.Version < low.Version || weaker(uint8(class), low.Cipher)) {
+	if low.Count >= minHandshakes && (hello.TLSVersion() < low.Version || weaker(uint8(class), low.Cipher)) {
 		d.report(in, hello, key, low, sameClient, report)
 		return // and do not learn it
 	}
@@ -64,9 +64,9 @@ func (d *downgrades) handshake(in *Input, hello *wire.ServerHello, report func(F
 		return
 	}
 	if seen.Count == 0 {
-		seen.Version, seen.Cipher, seen.Suite = hello.Version, uint8(class), hello.Cipher
+		seen.Version, seen.Cipher, seen.Suite = hello.TLSVersion(), uint8(class), hello.Cipher
 	}
-	seen.Version = min(seen.Version, hello.Version)
+	seen.Version = min(seen.Version, hello.TLSVersion())
 	if seen.Cipher == uint8(wire.ClassUnknown) || weaker(uint8(class), seen.Cipher) {
 		seen.Cipher, seen.Suite = uint8(class), hello.Cipher
 	}
@@ -120,9 +120,9 @@ func (d *downgrades) report(in *Input, hello *wire.ServerHello, key baseline.Cli
 	p := baseline.DowngradeP(m.Calendar.Days())
 	var reasons []Why
 	what := "a weaker cipher"
-	if hello.Version < low.Version {
-		what = wire.VersionName(hello.Version)
-		reasons = append(reasons, why("TLS version", wire.VersionName(hello.Version),
+	if hello.TLSVersion() < low.Version {
+		what = wire.VersionName(hello.TLSVersion())
+		reasons = append(reasons, why("TLS version", wire.VersionName(hello.TLSVersion()),
 			fmt.Sprintf("%s or newer in %d handshakes with this server", wire.VersionName(low.Version), low.Count), p))
 	}
 	if weaker(uint8(wire.CipherClass(hello.Cipher)), low.Cipher) {

@@ -33,7 +33,7 @@ type compared struct {
 // comparedKinds lists what is compared. A family of protocols adds its own
 // list, from a file of its own.
 func comparedKinds() []compared {
-	return slices.Concat(webKinds(), industrialKinds())
+	return slices.Concat(webKinds(), secureKinds(), industrialKinds())
 }
 
 // values are the sets of one capture, by kind.

@@ -52,7 +52,7 @@ func webKinds() []compared {
 				}
 			},
 			ours: func(l *line, add func(string)) {
-				if l.TLS != nil && l.TLS.SNI != "" {
+				if l.EventType == "tls" && l.TLS.SNI != "" {
 					add(normal(l.TLS.SNI))
 				}
 			},
@@ -91,7 +91,7 @@ func webKinds() []compared {
 				}
 			},
 			ours: func(l *line, add func(string)) {
-				if l.TLS != nil && l.TLS.Version != "" && l.TLS.Version != undetermined {
+				if l.EventType == "tls" && l.TLS.Version != "" && l.TLS.Version != undetermined {
 					add(l.TLS.Version)
 				}
 			},

@@ -105,7 +105,7 @@ func (w *Writer) message(ev *flow.Event, m wire.Message) error {
 	case *wire.ARP:
 		return w.arp(ev, m)
 	default:
-		return w.industrial(ev, m)
+		return w.secure(ev, m)
 	}
 }
 

@@ -95,7 +95,9 @@ func tallyOfLines(lines []line) tally {
 			if l.HTTP.Status != 0 {
 				c.responses++
 			}
-		case "tls":
+		case "quic":
+			c.names[l.QUIC.SNI] = true
+		case "tls", "dtls":
 			c.names[l.TLS.SNI] = true
 			for _, fingerprint := range []string{l.TLS.Fingerprint, l.TLS.Client.Fingerprint} {
 				if fingerprint != "" {

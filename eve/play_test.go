@@ -110,6 +110,9 @@ type line struct {
 			Fingerprint string `json:"fingerprint"`
 		} `json:"client"`
 	} `json:"tls"`
+	QUIC *struct {
+		SNI string `json:"sni"`
+	} `json:"quic"`
 	HTTP *struct {
 		Hostname string `json:"hostname"`
 		Port     int    `json:"http_port"`

@@ -35,6 +35,7 @@ type record struct {
 	HTTP *httpBody `json:"http,omitempty"`
 	DHCP *dhcpBody `json:"dhcp,omitempty"`
 	ARP  *arpBody  `json:"arp,omitempty"`
+	secureBodies
 	serviceBodies
 	industrialBodies
 	Flow *flowBody `json:"flow,omitempty"`

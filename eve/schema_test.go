@@ -293,7 +293,7 @@ func deriveObject(tb testing.TB, t reflect.Type, defs map[string]any) map[string
 				continue
 			}
 			name, options, _ := strings.Cut(tag, ",")
-			if name == "-" {
+			if name == "-" || !f.IsExported() { // encoding/json passes over both
 				continue
 			}
 			if name == "" {

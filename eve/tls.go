@@ -1,6 +1,7 @@
 package eve
 
 import (
+	"cmp"
 	"crypto/sha1"
 	"slices"
 	"strings"
@@ -24,6 +25,12 @@ type tlsBody struct {
 	Client         *certificate `json:"client,omitempty"`
 	Alert          *tlsAlert    `json:"alert,omitempty"`
 	Retry          bool         `json:"hello_retry,omitempty"` // the server asked for a second ClientHello
+	ECH            bool         `json:"ech,omitempty"`
+	Truncated      bool         `json:"truncated,omitempty"` // the end of the ClientHello was not seen
+
+	proto       string // event_type, "" for tls
+	quicVersion uint32
+	userAgent   string // of a QUIC client
 }
 
 // certificate describes the leaf of a chain.
@@ -61,8 +68,10 @@ func (w *Writer) clientHello(ev *flow.Event, m *wire.ClientHello) error {
 			return err
 		}
 	}
-	return w.handshake(ev, func(t *tlsBody) {
+	return w.handshake(ev, m.Proto, func(t *tlsBody) {
 		t.Version = undetermined
+		t.ECH, t.Truncated = m.ECH, m.Truncated
+		t.quicVersion, t.userAgent = m.QUICVersion, m.UserAgent
 		t.SNI, t.ClientALPNs, t.JA4 = m.SNI, m.ALPN, m.JA4
 		if m.JA3 != "" {
 			t.JA3 = &ja3{m.JA3}
@@ -73,7 +82,7 @@ func (w *Writer) clientHello(ev *flow.Event, m *wire.ClientHello) error {
 // serverHello ends the handshake of TLS 1.3, whose certificates are encrypted,
 // and of a resumed session, which has none.
 func (w *Writer) serverHello(ev *flow.Event, m *wire.ServerHello) error {
-	if err := w.handshake(ev, func(t *tlsBody) {
+	if err := w.handshake(ev, m.Proto, func(t *tlsBody) {
 		t.Retry = m.Retry
 		t.Version = versionName(m.Version)
 		t.Cipher = wire.CipherName(m.Cipher)
@@ -94,7 +103,7 @@ func (w *Writer) serverHello(ev *flow.Event, m *wire.ServerHello) error {
 // comes after it, and gets a line of its own.
 func (w *Writer) certificate(ev *flow.Event, m *wire.Certificate) error {
 	leaf := describe(m)
-	if err := w.handshake(ev, func(t *tlsBody) {
+	if err := w.handshake(ev, m.Proto, func(t *tlsBody) {
 		if m.FromClient {
 			t.Client = &leaf
 		} else {
@@ -119,17 +128,17 @@ func (w *Writer) alert(ev *flow.Event, m *wire.TLSAlert) error {
 	}
 	c := w.held.find(ev.Record.ID)
 	goesOn := !m.Fatal && c != nil && c.handshake != nil
-	if err := w.handshake(ev, func(t *tlsBody) { t.Alert = a }); err != nil || goesOn {
+	if err := w.handshake(ev, m.Proto, func(t *tlsBody) { t.Alert = a }); err != nil || goesOn {
 		return err
 	}
 	return w.finish(ev)
 }
 
 // handshake lets change add to the handshake of a flow.
-func (w *Writer) handshake(ev *flow.Event, change func(*tlsBody)) error {
+func (w *Writer) handshake(ev *flow.Event, proto string, change func(*tlsBody)) error {
 	return w.hold(ev, func(c *conversation) {
 		if c.handshake == nil {
-			c.handshake = &tlsBody{}
+			c.handshake = &tlsBody{proto: proto}
 		}
 		change(c.handshake)
 		c.handshakeAt = ev.Time
@@ -149,8 +158,13 @@ func (w *Writer) finish(ev *flow.Event) error {
 }
 
 func (w *Writer) tls(r *flow.Record, body *tlsBody, at int64) error {
-	w.begin("tls", "tls", r, at)
-	w.line.TLS = body
+	proto := cmp.Or(body.proto, "tls")
+	w.begin(proto, proto, r, at)
+	if proto == "quic" {
+		w.line.QUIC = body.quic()
+	} else {
+		w.line.TLS = body
+	}
 	return w.put()
 }
 

@@ -24,6 +24,8 @@ func join(parts ...any) []byte {
 		switch p := p.(type) {
 		case int:
 			b = append(b, byte(p))
+		case byte:
+			b = append(b, p)
 		case string:
 			b = append(b, p...)
 		case []byte:

@@ -130,8 +130,16 @@ type listener struct {
 	tb    testing.TB
 	table []Protocol
 	conns map[string]*conn
+	flows map[string]*udpFlow // by both ends, either way round
+	named []*udpFlow
 	order []*conn
 	heard []heard
+}
+
+// udpFlow is the parser of one UDP flow; ends are as seen by its first packet.
+type udpFlow struct {
+	ends   [2]transport
+	parser Datagrams
 }
 
 // conn is one TCP connection; index 0 is the end that sent first.
@@ -154,7 +162,7 @@ type side struct {
 
 func listen(tb testing.TB, path string) ([]heard, bool) {
 	tb.Helper()
-	l := &listener{tb: tb, table: Table(), conns: map[string]*conn{}}
+	l := &listener{tb: tb, table: Table(), conns: map[string]*conn{}, flows: map[string]*udpFlow{}}
 	ok := readCapture(tb, path, func(p transport) {
 		if p.udp {
 			l.datagram(p)
@@ -167,10 +175,22 @@ func listen(tb testing.TB, path string) ([]heard, bool) {
 			l.flush(c, Dir(dir))
 		}
 	}
+	for _, f := range l.named {
+		if fl, ok := f.parser.(Flusher); ok {
+			for _, dir := range []Dir{FromClient, FromServer} {
+				for _, m := range fl.Flush(dir, nil, nil) {
+					l.note(f.ends[dir], m)
+				}
+			}
+		}
+	}
 	return l.heard, ok
 }
 
 func (l *listener) datagram(p transport) {
+	if l.flowDatagram(p) {
+		return
+	}
 	for _, row := range l.table {
 		if row.Datagram == nil {
 			continue
@@ -184,6 +204,34 @@ func (l *listener) datagram(p transport) {
 			return
 		}
 	}
+}
+
+// flowDatagram hands a datagram to the parser of its flow.
+func (l *listener) flowDatagram(p transport) bool {
+	l.tb.Helper()
+	dir := FromClient
+	f := l.flows[fmt.Sprint(p.src, p.srcPort, p.dst, p.dstPort)]
+	if f == nil {
+		dir = FromServer
+		f = l.flows[fmt.Sprint(p.dst, p.dstPort, p.src, p.srcPort)]
+	}
+	if f == nil {
+		i := slices.IndexFunc(l.table, func(row Protocol) bool {
+			return row.NewDatagrams != nil && row.SniffDatagram(p.payload)
+		})
+		if i < 0 {
+			return false
+		}
+		dir = FromClient
+		f = &udpFlow{[2]transport{p, {src: p.dst, dst: p.src, srcPort: p.dstPort, dstPort: p.srcPort, at: p.at}}, l.table[i].NewDatagrams()}
+		l.flows[fmt.Sprint(p.src, p.srcPort, p.dst, p.dstPort)] = f
+		l.named = append(l.named, f)
+	}
+	msgs, _ := f.parser.Datagram(dir, p.payload, nil)
+	for _, m := range msgs {
+		l.note(f.ends[dir], m)
+	}
+	return true
 }
 
 func (l *listener) note(p transport, m Message) {

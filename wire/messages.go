@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"net/netip"
 	"time"
 )
@@ -48,9 +49,12 @@ type DNSRecord struct {
 // Protocol implements Message.
 func (m *DNS) Protocol() string { return m.Proto }
 
-// ClientHello is a TLS ClientHello over TCP (RFC 8446 section 4.1.2, RFC 5246).
+// ClientHello is a TLS ClientHello (RFC 8446 section 4.1.2, RFC 5246), also one
+// of DTLS (RFC 9147) or in QUIC (RFC 9001), or what stands for it in Google's older QUIC: then only
+// SNI, UserAgent and QUICVersion are known.
 type ClientHello struct {
-	RecordVersion    uint16   // of the TLS record
+	Proto            string   // "quic" or "dtls"; "" for TLS over TCP
+	RecordVersion    uint16   // of the TLS record, 0 in QUIC
 	Version          uint16   // legacy_version
 	Versions         []uint16 // supported_versions, GREASE removed
 	SNI              string   // host_name of server_name, lower case, "" if absent
@@ -64,29 +68,50 @@ type ClientHello struct {
 	JA3              string // MD5, hex
 	ECH              bool   // an encrypted_client_hello extension is present
 	SessionID        bool   // a non-empty legacy_session_id or a PSK: may resume
+	QUICVersion      uint32 // 1 is RFC 9000, see QUICVersionName; 0 for TLS over TCP
+	UserAgent        string // as some of Google's QUIC clients name themselves
 	// Truncated: the end of the message was never seen. Extensions and what
 	// derives from them are those that were; JA3 and JA4 are empty.
 	Truncated bool
 }
 
 // Protocol implements Message.
-func (*ClientHello) Protocol() string { return "tls" }
+func (m *ClientHello) Protocol() string { return cmp.Or(m.Proto, "tls") }
 
-// MaxVersion is the highest version that the client offers.
+// MaxVersion is the highest version that the client offers. Those of DTLS count
+// downwards.
 func (m *ClientHello) MaxVersion() uint16 {
-	best := m.Version
-	if len(m.Versions) > 0 {
-		best = 0
+	if len(m.Versions) == 0 {
+		return m.Version
 	}
+	best := m.Versions[0]
 	for _, v := range m.Versions {
-		best = max(best, v)
+		if (v > best) != (m.Proto == "dtls") {
+			best = v
+		}
 	}
 	return best
+}
+
+// TLSVersion is the version of TLS that gives the same protection: DTLS 1.0 is
+// TLS 1.1 over datagrams (RFC 4347), DTLS 1.2 TLS 1.2 (RFC 6347), DTLS 1.3 TLS
+// 1.3 (RFC 9147). Unlike versions on the wire, these can be compared.
+func (m *ServerHello) TLSVersion() uint16 {
+	switch m.Version {
+	case versionDTLSBad, versionDTLS10:
+		return versionTLS11
+	case versionDTLS12:
+		return versionTLS12
+	case versionDTLS13:
+		return versionTLS13
+	}
+	return m.Version
 }
 
 // ServerHello is a TLS ServerHello; Version is the negotiated one (from
 // supported_versions where present). A HelloRetryRequest sets Retry.
 type ServerHello struct {
+	Proto         string // "quic" or "dtls"; "" for TLS over TCP
 	RecordVersion uint16
 	Version       uint16
 	Cipher        uint16
@@ -96,11 +121,12 @@ type ServerHello struct {
 }
 
 // Protocol implements Message.
-func (*ServerHello) Protocol() string { return "tls" }
+func (m *ServerHello) Protocol() string { return cmp.Or(m.Proto, "tls") }
 
 // Certificate is a TLS Certificate message that crossed in clear (up to TLS
 // 1.2). The chain is as sent, leaf first.
 type Certificate struct {
+	Proto      string    // "dtls"; "" for TLS over TCP
 	FromClient bool      // a client certificate
 	Raw        [][]byte  // DER, leaf first; at most 10 certificates
 	Subject    string    // of the leaf, RFC 2253 form
@@ -116,17 +142,19 @@ type Certificate struct {
 }
 
 // Protocol implements Message.
-func (*Certificate) Protocol() string { return "tls" }
+func (m *Certificate) Protocol() string { return cmp.Or(m.Proto, "tls") }
 
-// TLSAlert is an alert record that crossed in clear (RFC 8446 section 6).
+// TLSAlert is an alert record that crossed in clear (RFC 8446 section 6), or
+// one as which a QUIC connection was closed during its handshake.
 type TLSAlert struct {
+	Proto       string // "quic" or "dtls"; "" for TLS over TCP
 	From        Dir
 	Fatal       bool
 	Description uint8
 }
 
 // Protocol implements Message.
-func (*TLSAlert) Protocol() string { return "tls" }
+func (m *TLSAlert) Protocol() string { return cmp.Or(m.Proto, "tls") }
 
 // HTTPRequest is the head of an HTTP/1 request (RFC 9112).
 type HTTPRequest struct {

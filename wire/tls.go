@@ -312,7 +312,8 @@ func (s *tlsStream) message(dir Dir, version uint16, b []byte, cut bool, msgs []
 	body := b[handshakeHeaderLen:]
 	switch b[0] {
 	case handshakeClientHello:
-		m, sessionID, err := parseClientHello(version, body, cut)
+		m := &ClientHello{RecordVersion: version, Truncated: cut}
+		sessionID, err := m.parse(body)
 		if err != nil {
 			return msgs, s.refuse(err)
 		}

@@ -17,7 +17,7 @@ const (
 )
 
 // VersionName is the EVE spelling of a TLS version: "TLS 1.2", "SSLv3",
-// "TLS 1.3 draft-28", else the number as in "0x0305".
+// "TLS 1.3 draft-28", "DTLS 1.2", else the number as in "0x0305".
 func VersionName(v uint16) string {
 	switch v {
 	case versionSSL2:
@@ -32,6 +32,14 @@ func VersionName(v uint16) string {
 		return "TLS 1.2"
 	case versionTLS13:
 		return "TLS 1.3"
+	case versionDTLSBad:
+		return "DTLS 0.9"
+	case versionDTLS10:
+		return "DTLS 1.0"
+	case versionDTLS12:
+		return "DTLS 1.2"
+	case versionDTLS13:
+		return "DTLS 1.3"
 	}
 	if v>>8 == 0x7f { // numbers of the IETF drafts of TLS 1.3
 		return fmt.Sprintf("TLS 1.3 draft-%02d", v&0xff)

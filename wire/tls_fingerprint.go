@@ -37,7 +37,11 @@ func appendDecimals[T uint8 | uint16](b []byte, list []T) []byte {
 // its signature algorithms. GREASE is already absent from the lists.
 func (m *ClientHello) ja4() string {
 	var scratch [64]byte
-	b := append(scratch[:0], 't')
+	transport := byte('t')
+	if m.Proto != "" { // 'q' for quic, 'd' for dtls
+		transport = m.Proto[0]
+	}
+	b := append(scratch[:0], transport)
 	b = append(b, ja4Version(m.MaxVersion())...)
 	if slices.Contains(m.Extensions, extServerName) {
 		b = append(b, 'd')
@@ -85,6 +89,12 @@ func ja4Version(v uint16) string {
 		return "s3"
 	case versionSSL2:
 		return "s2"
+	case versionDTLS10:
+		return "d1"
+	case versionDTLS12:
+		return "d2"
+	case versionDTLS13:
+		return "d3"
 	}
 	return "00"
 }

@@ -17,7 +17,9 @@ const (
 	extALPN                = 16
 	extPreSharedKey        = 41
 	extSupportedVersions   = 43
+	extQUICParameters      = 57
 	extECH                 = 0xfe0d
+	extQUICParametersDraft = 0xffa5 // before draft 33
 )
 
 // maxALPN bounds the protocols kept of one hello.
@@ -38,18 +40,19 @@ var (
 // isGREASE tells the reserved values of RFC 8701: 0x0a0a, 0x1a1a ... 0xfafa.
 func isGREASE(v uint16) bool { return v&0x0f0f == 0x0a0a && v>>8 == v&0xff }
 
-// parseClientHello parses the body of a ClientHello. cut says that the end of
-// the message is missing: then the extensions are read as far as they go. The
-// session id aliases body.
-func parseClientHello(recordVersion uint16, body []byte, cut bool) (*ClientHello, []byte, error) {
-	m := &ClientHello{RecordVersion: recordVersion, Truncated: cut}
+// parse reads the body of a ClientHello into m, which says over what it was
+// sent, and returns the session id, which aliases body. If m is Truncated, the
+// extensions are read as far as they go.
+func (m *ClientHello) parse(body []byte) (session []byte, err error) {
+	cut := m.Truncated
 	s := cryptobyte.String(body)
-	var sessionID, ciphers, compression, extensions cryptobyte.String
-	if !s.ReadUint16(&m.Version) || m.Version>>8 != 3 || !s.Skip(32) ||
+	var sessionID, cookie, ciphers, compression, extensions cryptobyte.String
+	if !s.ReadUint16(&m.Version) || !knownMajor(m.Version) || !s.Skip(32) ||
 		!s.ReadUint8LengthPrefixed(&sessionID) || len(sessionID) > 32 ||
+		m.Proto == "dtls" && !s.ReadUint8LengthPrefixed(&cookie) ||
 		!s.ReadUint16LengthPrefixed(&ciphers) || len(ciphers)%2 != 0 ||
 		!s.ReadUint8LengthPrefixed(&compression) {
-		return nil, nil, errClientHello
+		return nil, errClientHello
 	}
 	m.SessionID = len(sessionID) > 0
 	m.Ciphers = uint16List(ciphers)
@@ -59,16 +62,19 @@ func parseClientHello(recordVersion uint16, body []byte, cut bool) (*ClientHello
 		extensions = s
 	case len(s) == 0: // before TLS 1.2 extensions may be absent
 	case !s.ReadUint16LengthPrefixed(&extensions):
-		return nil, nil, errClientHello
+		return nil, errClientHello
 	}
 	if err := m.readExtensions(extensions); err != nil && !cut {
-		return nil, nil, err
+		return nil, err
 	}
 	if !cut {
 		m.JA3, m.JA4 = m.ja3(), m.ja4()
 	}
-	return m, sessionID, nil
+	return sessionID, nil
 }
+
+// knownMajor tells the versions that begin a hello: of TLS or of DTLS.
+func knownMajor(version uint16) bool { return version>>8 == 3 || isDTLSVersion(version) }
 
 // readExtensions fills m from the extension block. The contents of a single
 // extension that is not well formed are passed over: the peer decides about
@@ -130,6 +136,10 @@ func (m *ClientHello) readExtension(id uint16, data cryptobyte.String) {
 		m.SessionID = true
 	case extECH:
 		m.ECH = true
+	case extQUICParameters, extQUICParametersDraft:
+		if m.Proto == "quic" {
+			m.UserAgent = quicUserAgent(m.QUICVersion, data)
+		}
 	}
 }
 
@@ -184,7 +194,7 @@ func parseServerHello(recordVersion uint16, body, clientSession []byte) (*Server
 	s := cryptobyte.String(body)
 	var random []byte
 	var sessionID, extensions cryptobyte.String
-	if !s.ReadUint16(&m.Version) || m.Version>>8 != 3 || !s.ReadBytes(&random, 32) ||
+	if !s.ReadUint16(&m.Version) || !knownMajor(m.Version) || !s.ReadBytes(&random, 32) ||
 		!s.ReadUint8LengthPrefixed(&sessionID) || len(sessionID) > 32 ||
 		!s.ReadUint16(&m.Cipher) || !s.Skip(1) {
 		return nil, errServerHello
@@ -195,7 +205,7 @@ func parseServerHello(recordVersion uint16, body, clientSession []byte) (*Server
 		psk = m.readExtensions(extensions)
 	}
 	echoed := len(sessionID) > 0 && bytes.Equal(sessionID, clientSession)
-	m.Resumed = psk || echoed && m.Version < versionTLS13
+	m.Resumed = psk || echoed && m.TLSVersion() < versionTLS13
 	return m, nil
 }
 

@@ -50,7 +50,7 @@ func (d Dir) Other() Dir { return d ^ 1 }
 // *Certificate, *TLSAlert, *HTTPRequest, *HTTPResponse, *DHCPv4 or *ARP.
 type Message interface {
 	// Protocol is the name of the protocol in the EVE vocabulary: "dns",
-	// "mdns", "llmnr", "tls", "http", "dhcp", "arp".
+	// "mdns", "llmnr", "tls", "http", "dhcp", "arp", "quic", "dtls".
 	Protocol() string
 }
 
@@ -192,6 +192,7 @@ type Retainer interface {
 // says Yes to the same bytes.
 func Table() []Protocol {
 	dns := new(dnsParser)
+	known := new(leaves)
 	return []Protocol{
 		{
 			Name: "dns", UDPPorts: []uint16{53}, TCPPorts: []uint16{53},
@@ -203,8 +204,10 @@ func Table() []Protocol {
 		{Name: "dhcp", UDPPorts: []uint16{67, 68}, Datagram: parseDHCPv4, SniffDatagram: sniffDHCPv4, LeadByte: leads("\x01\x02")},
 		{
 			Name: "tls", TCPPorts: []uint16{443, 853, 8443, 8883},
-			Sniff: sniffTLS, SniffLate: sniffLateTLS, NewStream: new(leaves).newTLSStream,
+			Sniff: sniffTLS, SniffLate: sniffLateTLS, NewStream: known.newTLSStream,
 		},
+		{Name: "dtls", UDPPorts: []uint16{4433, 5684}, SniffDatagram: sniffDTLS, LeadByte: leadsDTLS, NewDatagrams: known.newDTLSFlow},
+		{Name: "quic", UDPPorts: []uint16{443}, SniffDatagram: sniffQUIC, LeadByte: leadsQUIC, NewDatagrams: newQUICFlow},
 		{
 			Name: "http", TCPPorts: []uint16{80, 8000, 8080},
 			Sniff: sniffHTTP, SniffLate: sniffLateHTTP, NewStream: newHTTPStream, LongLived: true,

@@ -1,0 +1,106 @@
+package eve
+
+import (
+	"slices"
+	"strconv"
+
+	"gatehouse/wire"
+)
+
+// secureKinds are those of protocols that encrypt.
+func secureKinds() []compared {
+	const (
+		sni      = "tls.handshake.extensions_server_name"
+		kind     = "tls.handshake.type"
+		cipher   = "tls.handshake.ciphersuite"
+		dkind    = "dtls.handshake.type"
+		dcipher  = "dtls.handshake.ciphersuite"
+		dversion = "dtls.handshake.version"
+	)
+	return []compared{
+		allValues("QUIC SNI", "quic.sni", normal, inQUIC, sni, "gquic.tag.sni"),
+		allValues("QUIC user agents", "quic.ua", normal, inQUIC, "tls.quic.parameter.google.user_agent", "gquic.tag.uaid"),
+		allValues("QUIC JA3", "quic.ja3.hash", nil, inQUIC, "tls.handshake.ja3"),
+		serverChoice("QUIC ciphers", "quic.cipher", "quic", kind, cipher, wire.CipherName),
+		{
+			name: "DTLS versions", filter: dversion, fields: []string{dkind, dversion},
+			theirs: func(row map[string][]string, add func(string)) {
+				if slices.Contains(row[dkind], "2") && len(row[dversion]) > 0 {
+					add(versionName(number(row[dversion][0])))
+				}
+			},
+			ours: func(l *line, add func(string)) {
+				if l.EventType == "dtls" && l.TLS.Version != undetermined && l.TLS.Version != "" {
+					add(l.TLS.Version)
+				}
+			},
+		},
+		serverChoice("DTLS ciphers", "tls.cipher", "dtls", dkind, dcipher, wire.CipherName),
+	}
+}
+
+func inQUIC(row map[string][]string) bool { return over(row, "quic") || over(row, "gquic") }
+
+// allValues compares the values of several fields of tshark, in the rows that
+// are asked for, with a member of our log.
+func allValues(name, path string, change func(string) string, wanted func(row map[string][]string) bool, fields ...string) compared {
+	filter := fields[0]
+	for _, f := range fields[1:] {
+		filter += " || " + f
+	}
+	return compared{
+		name: name, filter: filter, fields: fields,
+		theirs: func(row map[string][]string, add func(string)) {
+			if !wanted(row) {
+				return
+			}
+			for _, f := range fields {
+				for _, v := range row[f] {
+					if change != nil {
+						v = change(v)
+					}
+					if v != "" {
+						add(v)
+					}
+				}
+			}
+		},
+		ours: func(l *line, add func(string)) {
+			for _, v := range l.values(path) {
+				if change != nil {
+					v = change(v)
+				}
+				add(v)
+			}
+		},
+	}
+}
+
+// serverChoice compares what a ServerHello chose.
+func serverChoice(name, path, event, kind, field string, spell func(uint16) string) compared {
+	return compared{
+		name: name, filter: kind + " == 2", fields: []string{kind, field},
+		theirs: func(row map[string][]string, add func(string)) {
+			if over(row, event) && slices.Contains(row[kind], "2") && !slices.Contains(row[kind], "1") && len(row[field]) > 0 {
+				add(spell(number(row[field][0])))
+			}
+		},
+		ours: func(l *line, add func(string)) {
+			if l.EventType != event {
+				return
+			}
+			for _, v := range l.values(path) {
+				add(v)
+			}
+		},
+	}
+}
+
+// number reads a number of tshark, 0 if it is none.
+func number(v string) uint16 {
+	n, err := strconv.ParseUint(v, 0, 16)
+	if err != nil {
+		return 0
+	}
+	return uint16(n)
+}
