@@ -52,6 +52,13 @@ type Packet struct {
 // or released.
 type Batch struct {
 	Packets []Packet
+	// Heads says that the IP packets among Packets are counted by the kernel and
+	// come with Deltas, in this Batch or a later one: only their content is
+	// news. Other frames (ARP, LLDP) are not in any Delta.
+	Heads bool
+	// Deltas is what the kernel counted up to the end of Packets. Only a source
+	// that lets the kernel count has any.
+	Deltas []Delta
 	// Now is set by live sources: everything captured before this time
 	// (nanoseconds since the Unix epoch, by the clock that stamps packets) has
 	// been delivered, with this batch or before it. It lets timeouts run while
@@ -70,6 +77,7 @@ type lender interface{ giveBack(block int) }
 // into again. A block that is never given back is lost to its ring.
 func (b *Batch) Release() {
 	b.Packets = b.Packets[:0]
+	b.Heads, b.Deltas = false, b.Deltas[:0]
 	b.Now = 0
 	if b.owner != nil {
 		b.owner.giveBack(b.block)
