@@ -61,6 +61,10 @@ func (s *Shard) Batch(packets []capture.Packet, times []int64, first uint64, pic
 		s.table.touch(ahead)
 		for i := range ahead {
 			p := index(start + i)
+			if s.heads {
+				s.takeHead(&ahead[i], &packets[p], times[p], first+uint64(p))
+				continue
+			}
 			s.take(&ahead[i], &packets[p], times[p], first+uint64(p))
 		}
 	}

@@ -113,6 +113,10 @@ type Event struct {
 	Seq      uint64 // ordinal of the packet that caused it, from 1; 0 for timeouts, SeqClose at the end of input
 	Record   Record
 	Messages []wire.Message
+	// Missed counts the packets since the last event of this flow whose payload
+	// was worth reading and that a kernel which counts for us could not hand
+	// out: messages may be missing. 0 where all packets are handed out.
+	Missed uint32
 }
 
 // SeqClose is the Seq of the End events that Shard.Close emits: they come

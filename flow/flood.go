@@ -67,6 +67,13 @@ func (s *Shard) quiet(e *entry) bool {
 	}
 }
 
+// hush drops the messages of a flow that is not told of, and counts them.
+func (s *Shard) hush() {
+	s.stats.MessagesUnannounced += uint64(len(s.messages))
+	clear(s.messages)
+	s.messages = s.messages[:0]
+}
+
 // announce tells of a flow with what has been counted so far. Messages of the
 // packet at hand wait for the Update that follows.
 func (s *Shard) announce(e *entry) {

@@ -213,6 +213,9 @@ func (s *Shard) fragment(h *Headers) {
 		s.packet(h, n)
 		return
 	}
+	if s.heads {
+		n = s.pieceCounts(h)
+	}
 	d := s.frags.add(h, s.now)
 	switch {
 	case d == nil:

@@ -208,8 +208,26 @@ func ShardOf(p *capture.Packet, n int) int {
 	default:
 		return 0
 	}
+	return spread(src, dst, n)
+}
+
+// ShardOfDelta tells which of n shards a delta belongs to: that of the packets
+// it counts.
+func ShardOfDelta(d *capture.Delta, n int) int {
+	if n <= 1 {
+		return 0
+	}
+	if d.IPv6 {
+		return spread(hashAddr(seedShard, &d.Addr[0]), hashAddr(seedShard, &d.Addr[1]), n)
+	}
+	return spread(
+		hashHalves(seedShard, 0, uint64(binary.LittleEndian.Uint32(d.Addr[0][12:]))),
+		hashHalves(seedShard, 0, uint64(binary.LittleEndian.Uint32(d.Addr[1][12:]))), n)
+}
+
+// spread chooses one of n shards for two hashed addresses.
+func spread(a, b uint64, n int) int {
 	// A sum is symmetric; the final mix spreads what it lost.
-	sum := mix(src+dst, seedAddr)
-	hi, _ := bits.Mul64(sum, uint64(n))
+	hi, _ := bits.Mul64(mix(a+b, seedAddr), uint64(n))
 	return int(hi)
 }

@@ -295,6 +295,10 @@ func (s *Shard) consume(e *entry, st *stream, dir wire.Dir, data []byte, length 
 	}
 	if missing > 0 && !hf.stopped && e.stream != noStream {
 		if hf.skip < int64(missing) {
+			if s.heads { // a head shows as much as it is meant to
+				s.stop(e, st, dir)
+				return
+			}
 			s.gap(e, st, dir)
 			return
 		}

@@ -23,6 +23,9 @@ type Shard struct {
 
 	newcomers, speakers allowance // of futile flows under pressure
 
+	heads  bool    // the frame at hand is a head
+	ledger *ledger // of flows that a kernel counts; nil before the first
+
 	streams streamPool
 	habits  habits
 	expire  func(ref) // s.timeout, bound once

@@ -11,8 +11,8 @@ import (
 //
 //	Packets = InFlows + ARP + Frames + FragmentsHeld + sum of Refused
 type Stats struct {
-	Packets uint64 // frames given to Shard.Packet
-	Bytes   uint64 // their bytes on the wire
+	Packets uint64 // frames given to Shard.Packet, and those that deltas count
+	Bytes   uint64 // their bytes on the wire; of deltas those of the IP datagrams
 	InFlows uint64 // frames counted in a flow
 	ARP     uint64 // frames that were ARP messages
 	Frames  uint64 // frames that held another message without IP, such as LLDP
@@ -24,6 +24,9 @@ type Stats struct {
 	FragmentConflicts uint64 // 8-byte blocks that arrived twice with different bytes
 	Reassembled       uint64 // datagrams
 	DatagramsDropped  uint64 // given up for age, lack of room or contradictions
+
+	Heads     uint64 // packets given to Shard.Heads: deltas count them
+	HeadsLost uint64 // packets worth reading that the kernel could not hand out
 
 	Flows   uint64 // started
 	Active  uint64 // in the table now
@@ -68,6 +71,8 @@ func (s *Stats) Add(o *Stats) {
 	s.FragmentConflicts += o.FragmentConflicts
 	s.Reassembled += o.Reassembled
 	s.DatagramsDropped += o.DatagramsDropped
+	s.Heads += o.Heads
+	s.HeadsLost += o.HeadsLost
 	s.Flows += o.Flows
 	s.Active += o.Active
 	s.Evicted += o.Evicted
@@ -111,6 +116,8 @@ func (s Stats) String() string {
 		{"conflicting fragments", s.FragmentConflicts},
 		{"reassembled", s.Reassembled},
 		{"datagrams dropped", s.DatagramsDropped},
+		{"heads", s.Heads},
+		{"heads lost", s.HeadsLost},
 		{"flows evicted", s.Evicted},
 		{"flows unannounced", s.Unannounced},
 		{"messages unannounced", s.MessagesUnannounced},

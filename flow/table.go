@@ -55,7 +55,8 @@ type entry struct {
 	icmpType   uint8
 	icmpCode   uint8
 	unlike     uint8   // protocol of the port that the payload is certainly not of: index into Shard.protocols + 1
-	_          [7]byte // to a whole line, so that every entry begins one
+	_          [3]byte // to a whole line, so that every entry begins one
+	missed     uint32  // heads lost since the last event, see ledger
 }
 
 // noStream marks an entry whose payload is not looked at any more.

@@ -23,6 +23,9 @@ func (s *Shard) inFlow(h *Headers, k *key, hash uint64, from side, n counts) {
 		r = s.open(k, hash, h, from)
 	}
 	e := s.table.at(r)
+	if s.heads {
+		n = s.headNews(r, h, from, n)
+	}
 	s.update(r, e, h, from, n)
 	if e.event == unannounced && !s.quiet(e) {
 		s.announce(e)
@@ -38,9 +41,7 @@ func (s *Shard) inFlow(h *Headers, k *key, hash uint64, from side, n counts) {
 			return
 		}
 		if s.quiet(e) {
-			s.stats.MessagesUnannounced += uint64(len(s.messages))
-			clear(s.messages)
-			s.messages = s.messages[:0]
+			s.hush()
 			return
 		}
 		s.announce(e)
@@ -114,6 +115,9 @@ func (s *Shard) open(k *key, hash uint64, h *Headers, from side) ref {
 	}
 	t.link(r, e)
 	s.stats.Flows++
+	if s.ledger != nil {
+		s.ledger.open(r, k, h.VLAN)
+	}
 	return r
 }
 
@@ -201,13 +205,16 @@ func (s *Shard) end(r ref, reason EndReason, at int64, seq uint64) {
 		s.stats.MessagesUnannounced += uint64(len(s.messages))
 	} else {
 		s.events = append(s.events, Event{
-			Kind: End, Reason: reason, Time: at, Seq: seq, Record: s.record(e), Messages: s.messages,
+			Kind: End, Reason: reason, Time: at, Seq: seq, Record: s.record(e), Messages: s.messages, Missed: e.missed,
 		})
 	}
 	if e.futile() && (e.event == unannounced || reason == EndEvicted) {
 		s.giveUp(e)
 	}
 	s.messages = found
+	if s.ledger != nil {
+		s.ledger.close(r, e)
+	}
 	s.table.remove(r)
 }
 
@@ -221,8 +228,9 @@ func (s *Shard) emit(kind EventKind, e *entry) {
 		s.messages = s.messages[:0]
 	}
 	s.events = append(s.events, Event{
-		Kind: kind, Time: s.now, Seq: s.seq, Record: s.record(e), Messages: messages,
+		Kind: kind, Time: s.now, Seq: s.seq, Record: s.record(e), Messages: messages, Missed: e.missed,
 	})
+	e.missed = 0
 }
 
 // messagesAtOnce is how many places for messages are allocated together: most
