@@ -36,6 +36,7 @@ type Book struct {
 	observations map[observationKey]*Observation
 	dirtyAlerts  map[string]bool
 	dirtyStories map[string]bool
+	closed       map[string]int64 // when a closed alert was last seen then, ns since the Unix epoch
 	crowded      bool // there is nothing to forget until the next Take
 	counts       Counts
 }
@@ -71,6 +72,7 @@ func NewBook(cfg Config) *Book {
 		observations: make(map[observationKey]*Observation),
 		dirtyAlerts:  make(map[string]bool),
 		dirtyStories: make(map[string]bool),
+		closed:       make(map[string]int64),
 	}
 }
 
@@ -116,6 +118,9 @@ func (b *Book) Add(f *detect.Finding, visibility float64) *Alert {
 
 // repeats reports whether a finding only counts on an alert of its subject.
 func (b *Book) repeats(a *Alert, f *detect.Finding) bool {
+	if b.over(a, f.Time) {
+		return false
+	}
 	if f.Episode && b.InIncident(f.Device.ID, f.Time) && b.current[f.Device.ID].story.ID != a.Incident {
 		return false // part of the story that is running now
 	}

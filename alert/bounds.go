@@ -40,6 +40,7 @@ func (b *Book) room() bool {
 	b.crowded = len(stored) < enough
 	for _, a := range stored[:min(len(stored), enough)] {
 		delete(b.alerts, a.ID)
+		delete(b.closed, a.ID)
 		if key := (subjectKey{a.Device.ID, a.Subject, a.Kind}); b.bySubject[key] == a {
 			delete(b.bySubject, key)
 		}
@@ -87,7 +88,7 @@ func (b *Book) Restore(alerts []Alert, incidents []Incident) {
 		b.room() // there always is: everything here is stored
 		b.alerts[a.ID] = &a
 		b.bySubject[subjectKey{a.Device.ID, a.Subject, a.Kind}] = &a
-		if story := b.incidents[a.Incident]; story != nil {
+		if story := b.incidents[a.Incident]; story != nil && story.State != Closed {
 			at := a.Time.UnixNano()
 			b.current[a.Device.ID] = running{story, at}
 			b.remember(recentAlert{at, a.Class, a.Device.ID, story})

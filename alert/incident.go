@@ -112,7 +112,7 @@ func (b *Book) overflow(f *detect.Finding) *Alert {
 		return nil
 	}
 	for _, id := range slices.Backward(ids) {
-		if a := b.alerts[id]; a != nil && a.Kind == f.Kind && a.Device.ID == f.Device.ID {
+		if a := b.alerts[id]; a != nil && a.Kind == f.Kind && a.Device.ID == f.Device.ID && !b.over(a, f.Time) {
 			return a
 		}
 	}

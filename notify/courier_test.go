@@ -235,6 +235,22 @@ func TestRoute(t *testing.T) {
 	})
 }
 
+func TestImportantUpdates(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, sink := newBox(), &listener{}
+		c, stop := start(t, b, Delivery{Name: "s", Sink: sink, Route: Route{Updates: ImportantUpdates}})
+		for rev := range 9 {
+			b.put(fmt.Sprintf("a/%d%s", rev+1, strings.Repeat("!", rev/7))) // critical from the eighth on
+			b.notices[rev].Alert.State = []alert.State{alert.Open, alert.Acknowledged}[rev/3%2]
+			c.Wake()
+			synctest.Wait()
+		}
+		stop()
+		// Raised, acknowledged, opened again, critical.
+		same(t, "taken", sink.taken(), "a/1", "a/4", "a/7", "a/8")
+	})
+}
+
 // A sink that is down for a day gets everything within a minute of its return,
 // and is not asked more often than needed; another is not delayed at all.
 func TestDayOfOutage(t *testing.T) {

@@ -20,9 +20,22 @@ type Route struct {
 	Devices  []string        `yaml:"devices"`  // id, name (in any case) or MAC of the alert's device
 	// Incidents lets incidents through besides alerts, by their severity. A
 	// route by kind, group or device has none: an incident is about several.
-	Incidents bool  `yaml:"incidents"`
-	Quiet     Quiet `yaml:"quiet_hours"`
+	Incidents bool    `yaml:"incidents"`
+	Quiet     Quiet   `yaml:"quiet_hours"`
+	Updates   Updates `yaml:"updates"` // "" is AllUpdates
 }
+
+// Updates says which changes of an alert are told after the first time.
+type Updates string
+
+// Choices of Updates.
+const (
+	// AllUpdates tells each change: another count, another reason.
+	AllUpdates Updates = "all"
+	// ImportantUpdates tells that it became more severe, or that its state
+	// is another: what a person wants to hear who has heard of it once.
+	ImportantUpdates Updates = "important"
+)
 
 // Validate reports the first condition that makes no sense.
 func (r *Route) Validate() error {
@@ -30,6 +43,9 @@ func (r *Route) Validate() error {
 		if k == "" {
 			return &FieldError{"kinds", errors.New("has an empty entry")}
 		}
+	}
+	if r.Updates != "" && r.Updates != AllUpdates && r.Updates != ImportantUpdates {
+		return &FieldError{"updates", fmt.Errorf("%q, must be all or important", r.Updates)}
 	}
 	if r.Incidents && len(r.Kinds)+len(r.Groups)+len(r.Devices) > 0 {
 		return &FieldError{"incidents", errors.New("cannot be combined with kinds, groups or devices: an incident has several of them")}

@@ -58,7 +58,7 @@ type worker struct {
 	pending []alert.Notice           // read, to be delivered next
 	letters map[string][]*heldLetter // by Notice.ID, in order
 	held    int                      // letters in all
-	told    map[string]int           // latest revision told, by Notice.ID
+	told    map[string]telling       // the latest, by Notice.ID
 	size    int                      // notices to hand over at once
 	unsaved alert.Settlement         // what is not written down yet
 	at      int64                    // series is delivered up to here
@@ -84,6 +84,24 @@ type worker struct {
 	status Status
 }
 
+// telling is what a sink was last told of an alert or incident.
+type telling struct {
+	revision int
+	severity detect.Severity
+	state    alert.State
+}
+
+func tellingOf(n *alert.Notice) telling {
+	t := telling{revision: n.Revision(), severity: n.Severity()}
+	switch {
+	case n.Alert != nil:
+		t.state = n.Alert.State
+	case n.Incident != nil:
+		t.state = n.Incident.State
+	}
+	return t
+}
+
 // heldLetter is a letter with how much the sink had taken when it last failed.
 type heldLetter struct {
 	alert.Letter
@@ -94,7 +112,7 @@ func newWorker(box outbox, minutes series, d Delivery, log *slog.Logger, health 
 	return &worker{
 		Delivery: d, box: box, minutes: minutes, log: log, health: health,
 		wake: make(chan struct{}, 1), drains: make(chan chan struct{}),
-		letters: make(map[string][]*heldLetter), told: make(map[string]int),
+		letters: make(map[string][]*heldLetter), told: make(map[string]telling),
 		size: d.Limits.Batch, pause: newPause(), seriesPause: newPause(),
 		status: Status{Name: d.Name}, unsaved: alert.Settlement{Place: d.Name},
 	}
@@ -231,7 +249,7 @@ func (w *worker) fill(ctx context.Context, now time.Time) error {
 // triage decides what is done with a notice.
 func (w *worker) triage(n *alert.Notice, now time.Time) {
 	ref := n.ID()
-	if ref == "" || !w.Route.Admits(n) || w.told[ref] >= n.Revision() {
+	if ref == "" || !w.Route.Admits(n) || w.toldEnough(n) {
 		return // gone, not for this sink, or told already
 	}
 	if slices.ContainsFunc(w.pending, func(p alert.Notice) bool { return p.ID() == ref && p.Revision() >= n.Revision() }) {
@@ -261,6 +279,15 @@ func (w *worker) triage(n *alert.Notice, now time.Time) {
 	default:
 		w.pending = append(w.pending, *n)
 	}
+}
+
+// toldEnough reports whether a notice says nothing that the sink wants to hear
+// and has not heard.
+func (w *worker) toldEnough(n *alert.Notice) bool {
+	last, known := w.told[n.ID()]
+	now := tellingOf(n)
+	return known && (last.revision >= now.revision ||
+		w.Route.Updates == ImportantUpdates && now.severity <= last.severity && now.state == last.state)
 }
 
 // attempt hands notices to the sink. It returns how many were taken, and an
@@ -364,7 +391,7 @@ func (w *worker) took(list []alert.Notice) {
 		clear(w.told) // it only saves telling some things twice
 	}
 	for i := range list {
-		w.told[list[i].ID()] = list[i].Revision()
+		w.told[list[i].ID()] = tellingOf(&list[i])
 	}
 	w.unsaved.Delivered += len(list)
 	w.count(func(s *Status) { s.Delivered += uint64(len(list)) })
