@@ -37,7 +37,7 @@ type Book struct {
 	dirtyAlerts  map[string]bool
 	dirtyStories map[string]bool
 	closed       map[string]int64 // when a closed alert was last seen then, ns since the Unix epoch
-	crowded      bool // there is nothing to forget until the next Take
+	crowded      bool             // there is nothing to forget until the next Take
 	counts       Counts
 }
 

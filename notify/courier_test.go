@@ -33,7 +33,8 @@ func newBox() *box {
 	return &box{standing: map[string]alert.Standing{}, dead: map[string][]alert.Letter{}, settled: map[string]alert.Settlement{}}
 }
 
-// put queues notices "id/revision" or "id/revision!" for a critical one.
+// put queues notices "id/revision", with "~" behind if it is acknowledged and
+// "!" if it is critical.
 func (b *box) put(keys ...string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -42,7 +43,10 @@ func (b *box) put(keys ...string) {
 		if strings.HasSuffix(k, "!") {
 			a.Severity = detect.Critical
 		}
-		id, rev, _ := strings.Cut(strings.TrimSuffix(k, "!"), "/")
+		if strings.Contains(k, "~") {
+			a.State = alert.Acknowledged
+		}
+		id, rev, _ := strings.Cut(strings.TrimRight(k, "~!"), "/")
 		a.ID = id
 		if _, err := fmt.Sscan(rev, &a.Revision); err != nil {
 			panic(err)
@@ -240,8 +244,7 @@ func TestImportantUpdates(t *testing.T) {
 		b, sink := newBox(), &listener{}
 		c, stop := start(t, b, Delivery{Name: "s", Sink: sink, Route: Route{Updates: ImportantUpdates}})
 		for rev := range 9 {
-			b.put(fmt.Sprintf("a/%d%s", rev+1, strings.Repeat("!", rev/7))) // critical from the eighth on
-			b.notices[rev].Alert.State = []alert.State{alert.Open, alert.Acknowledged}[rev/3%2]
+			b.put(fmt.Sprintf("a/%d%s%s", rev+1, strings.Repeat("~", rev/3%2), strings.Repeat("!", rev/7)))
 			c.Wake()
 			synctest.Wait()
 		}
