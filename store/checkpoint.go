@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gatehouse/alert"
+	"gatehouse/device"
 )
 
 // Batch is everything that has changed since the last checkpoint. Rows that
@@ -35,6 +36,9 @@ type Batch struct {
 	// Devices and Baselines replace what is stored.
 	Devices   []DeviceRow
 	Baselines []BaselineRow
+
+	// Minutes replace what is stored of the same minute and device.
+	Minutes []device.Minute
 
 	Sensor []byte // state of the analyst as a whole; nil leaves the stored one
 	Run    *Run   // the run that makes the checkpoint; nil for none
@@ -66,8 +70,9 @@ type Run struct {
 }
 
 // Checkpoint stores a batch in one transaction: after an error nothing of it
-// is stored, after nil it survives the death of the process. Giving the same
-// batch again changes nothing.
+// is stored, after nil it survives the death of the process, and with an alert
+// or incident in it a power cut too. Giving the same batch again changes
+// nothing.
 //
 // Errors match ErrFull, ErrReadOnly, ErrDamaged, the context's error, or tell
 // which row cannot be stored.
@@ -76,7 +81,8 @@ func (s *Store) Checkpoint(ctx context.Context, b Batch) error {
 	if err != nil {
 		return err
 	}
-	err = s.queueTransaction(ctx, w, func(q *queue) error { return b.put(q) })
+	forced := len(b.Alerts)+len(b.Incidents) > 0
+	err = s.queueTransaction(ctx, w, forced, func(q *queue) error { return b.put(q) })
 	if err != nil {
 		return fmt.Errorf("store checkpoint: %w", err)
 	}
@@ -105,6 +111,9 @@ func (b *Batch) put(q *queue) error {
 	if err := putAll(c, b.Baselines, putBaseline); err != nil {
 		return err
 	}
+	if err := putAll(c, b.Minutes, putMinute); err != nil {
+		return err
+	}
 	if err := putSensor(c, b.Sensor); err != nil {
 		return err
 	}
@@ -128,6 +137,8 @@ func remove(c *conn, device *string) error {
 		"DELETE FROM device WHERE id = ?",
 		"DELETE FROM baseline WHERE device = ?",
 		"DELETE FROM observation WHERE device = ?",
+		"DELETE FROM minute WHERE device = ?",
+		"DELETE FROM hour WHERE device = ?",
 	} {
 		if err := c.exec(sql, *device); err != nil {
 			return err

@@ -40,6 +40,7 @@ type conn struct {
 	turn   chan struct{} // holds one token while the connection is in use
 	db     *sqlite3.Conn // nil until needed
 	stmts  map[string]*sqlite3.Stmt
+	forced bool // commits go to the disk at once (synchronous is FULL)
 	closed bool
 }
 
@@ -49,15 +50,21 @@ func newConn(path string, open func(context.Context) (*sqlite3.Conn, error)) *co
 }
 
 // dial opens an existing database file.
-func dial(ctx context.Context, path string, m mode, busy time.Duration) (*sqlite3.Conn, error) {
+func dial(ctx context.Context, path string, d *disk, m mode, busy time.Duration) (*sqlite3.Conn, error) {
 	// modeof gives the log the mode and owner of the database.
-	query := string(m) + "&modeof=" + url.QueryEscape(path)
+	query := string(m) + "&vfs=" + d.name + "&modeof=" + url.QueryEscape(path)
 	uri := url.URL{Scheme: "file", Path: path, RawQuery: query}
 	db, err := sqlite3.OpenContext(sqlite3.WithMaxMemory(ctx, maxMemory), uri.String())
 	if err != nil {
 		return nil, err
 	}
-	if err := harden(db, busy); err != nil {
+	if d.cipher != nil {
+		err = db.Exec(d.cipher.pragma())
+	}
+	if err == nil {
+		err = harden(db, busy)
+	}
+	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return db, nil
@@ -121,6 +128,22 @@ func (c *conn) do(ctx context.Context, fn func(*sqlite3.Conn) error) (err error)
 // transact runs fn in one transaction: all of it is stored, or nothing.
 func (c *conn) transact(ctx context.Context, fn func(*sqlite3.Conn) error) error {
 	return c.do(ctx, func(db *sqlite3.Conn) error { return inTransaction(db, func() error { return fn(db) }) })
+}
+
+// force says whether the next commits are forced to the disk.
+func (c *conn) force(on bool) error {
+	if c.forced == on {
+		return nil
+	}
+	level := "NORMAL"
+	if on {
+		level = "FULL"
+	}
+	if err := c.db.Exec("PRAGMA synchronous = " + level); err != nil {
+		return err
+	}
+	c.forced = on
+	return nil
 }
 
 // inTransaction takes the write lock at the start: taking it halfway could
@@ -239,7 +262,7 @@ func (c *conn) hangUp() error {
 		errs = append(errs, stmt.Close())
 	}
 	clear(c.stmts)
-	c.db = nil
+	c.db, c.forced = nil, false
 	return errors.Join(append(errs, db.Close())...)
 }
 
@@ -248,7 +271,7 @@ func (c *conn) hangUp() error {
 func (c *conn) abandon() {
 	defer func() {
 		_ = recover()
-		c.db = nil
+		c.db, c.forced = nil, false
 		clear(c.stmts)
 	}()
 	if c.db != nil && !c.db.GetAutocommit() {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"gatehouse/alert"
+	"gatehouse/device"
 )
 
 // quickCheck reads the whole database for damage. It takes the time of reading
@@ -40,6 +42,7 @@ func trial(c *conn, db *sqlite3.Conn) error {
 		Observations: []alert.Observation{{}},
 		Devices:      []DeviceRow{{ID: id, Data: none}},
 		Baselines:    []BaselineRow{{Device: id}},
+		Minutes:      []device.Minute{{Device: id}},
 		Sensor:       none,
 		Run:          &Run{ID: id, Data: none},
 	}
@@ -89,9 +92,10 @@ func setAside(ctx context.Context, c *conn, why error, opts Options) error {
 	return nil
 }
 
-// copyDatabase writes a compact copy of the database, which must not exist
-// yet. It appears under its name only when it is complete and on the disk.
-func copyDatabase(db *sqlite3.Conn, to string) (err error) {
+// copyDatabase writes a compact copy of the database, under the same key. The
+// copy must not exist yet, and appears under its name only when it is complete
+// and on the disk.
+func copyDatabase(db *sqlite3.Conn, d *disk, to string) (err error) {
 	part := to + ".part"
 	// A part left by an earlier attempt is worth nothing.
 	if err := os.Remove(part); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -107,7 +111,11 @@ func copyDatabase(db *sqlite3.Conn, to string) (err error) {
 		}
 	}()
 	// VACUUM INTO accepts an empty file: this way it has our mode.
-	if err := query(db, "VACUUM INTO ?", []any{part}, nil); err != nil {
+	uri := url.URL{Scheme: "file", Path: part}
+	if d.cipher != nil {
+		uri.RawQuery = fmt.Sprintf("hexkey=%x", d.cipher.secret)
+	}
+	if err := query(db, "VACUUM INTO ?", []any{uri.String()}, nil); err != nil {
 		return err
 	}
 	if err := f.Sync(); err != nil {

@@ -88,7 +88,7 @@ func refuseNewer(path string, version, newest int) error {
 }
 
 // migrate brings the schema up to date, one transaction per step.
-func migrate(ctx context.Context, db *sqlite3.Conn, path string, opts Options, known []migration) error {
+func migrate(ctx context.Context, db *sqlite3.Conn, d *disk, path string, opts Options, known []migration) error {
 	version, err := inspect(db, path)
 	if err != nil {
 		return err
@@ -101,7 +101,7 @@ func migrate(ctx context.Context, db *sqlite3.Conn, path string, opts Options, k
 	}
 	if version < len(known) {
 		backup := unusedName(fmt.Sprintf("%s.schema-%d-%s", path, version, stamp(opts.Now())))
-		if err := copyDatabase(db, backup); err != nil {
+		if err := copyDatabase(db, d, backup); err != nil {
 			return fmt.Errorf("write backup %s before changing the schema: %w", backup, err)
 		}
 		opts.Log.InfoContext(ctx, "backup written before a change of the schema", "file", backup, "schema", version)

@@ -45,12 +45,16 @@ func openWriter(ctx context.Context, dir string, opts Options, known []migration
 	if err != nil {
 		return nil, lockFailed(ctx, path, err)
 	}
-	s := &Store{dir: dir, log: opts.Log, lock: lock, now: opts.Now, maxWaiting: opts.MaxWaiting}
+	if err := checkKey(ctx, path, opts.Key, true); err != nil {
+		return nil, errors.Join(err, lock.release())
+	}
+	s := newStore(dir, opts)
+	s.lock = lock
 	s.write = newConn(path, func(ctx context.Context) (*sqlite3.Conn, error) {
-		return dialWriter(ctx, path, opts.BusyTimeout)
+		return dialWriter(ctx, path, s.disk, opts.BusyTimeout)
 	})
 	s.read = newConn(path, func(ctx context.Context) (*sqlite3.Conn, error) {
-		return dialReader(ctx, path, readOnly, opts.BusyTimeout)
+		return dialReader(ctx, path, s.disk, readOnly, opts.BusyTimeout)
 	})
 	defer func() {
 		if err != nil {
@@ -71,6 +75,10 @@ func openWriter(ctx context.Context, dir string, opts Options, known []migration
 	return s, nil
 }
 
+func newStore(dir string, opts Options) *Store {
+	return &Store{dir: dir, log: opts.Log, now: opts.Now, maxWaiting: opts.MaxWaiting, disk: newDisk(opts.Key)}
+}
+
 // lockFailed passes a *LockedError on as it is.
 func lockFailed(ctx context.Context, path string, err error) error {
 	if errors.Is(err, ErrLocked) {
@@ -88,7 +96,7 @@ func (s *Store) prepare(ctx context.Context, path string, opts Options, known []
 		if err := quickCheck(db); err != nil {
 			return err
 		}
-		if err := migrate(ctx, db, path, opts, known); err != nil {
+		if err := migrate(ctx, db, s.disk, path, opts, known); err != nil {
 			return err
 		}
 		if err := trial(s.write, db); err != nil {
@@ -149,8 +157,8 @@ func syncDir(dir string) error {
 	return nil
 }
 
-func dialWriter(ctx context.Context, path string, busy time.Duration) (*sqlite3.Conn, error) {
-	db, err := dial(ctx, path, readWrite, busy)
+func dialWriter(ctx context.Context, path string, d *disk, busy time.Duration) (*sqlite3.Conn, error) {
+	db, err := dial(ctx, path, d, readWrite, busy)
 	if err != nil {
 		return nil, err
 	}
@@ -191,8 +199,8 @@ func expectWAL(db *sqlite3.Conn) error {
 	})
 }
 
-func dialReader(ctx context.Context, path string, m mode, busy time.Duration) (*sqlite3.Conn, error) {
-	db, err := dial(ctx, path, m, busy)
+func dialReader(ctx context.Context, path string, d *disk, m mode, busy time.Duration) (*sqlite3.Conn, error) {
+	db, err := dial(ctx, path, d, m, busy)
 	if err != nil {
 		return nil, err
 	}
@@ -227,9 +235,12 @@ func openReader(ctx context.Context, dir string, opts Options, known []migration
 		}
 		m = immutable
 	}
-	s := &Store{dir: dir, log: opts.Log, now: opts.Now, maxWaiting: opts.MaxWaiting}
+	if err := checkKey(ctx, path, opts.Key, false); err != nil {
+		return nil, err
+	}
+	s := newStore(dir, opts)
 	s.read = newConn(path, func(ctx context.Context) (*sqlite3.Conn, error) {
-		return dialReader(ctx, path, m, opts.BusyTimeout)
+		return dialReader(ctx, path, s.disk, m, opts.BusyTimeout)
 	})
 	err = s.read.do(ctx, func(db *sqlite3.Conn) error {
 		version, err := inspect(db, path)
@@ -248,7 +259,7 @@ func openReader(ctx context.Context, dir string, opts Options, known []migration
 	}
 	if opts.Beside {
 		s.write = newConn(path, func(ctx context.Context) (*sqlite3.Conn, error) {
-			return dialWriter(ctx, path, opts.BusyTimeout)
+			return dialWriter(ctx, path, s.disk, opts.BusyTimeout)
 		})
 	}
 	return s, nil

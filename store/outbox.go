@@ -375,19 +375,25 @@ func (s *Store) Retry(ctx context.Context, sink string) (n int, err error) {
 }
 
 // queueTransaction runs fn in a transaction that may enter rows into the
-// outbox.
-func (s *Store) queueTransaction(ctx context.Context, w *conn, fn func(*queue) error) error {
+// outbox. A forced one is on the disk when it returns.
+func (s *Store) queueTransaction(ctx context.Context, w *conn, forced bool, fn func(*queue) error) error {
 	s.queueing.Lock()
 	defer s.queueing.Unlock()
 	q := &queue{c: w, taken: s.taken, now: s.now(), sinks: -1}
 	if s.lock == nil {
 		q.taken = math.MaxInt64 // the daemon beside us may have taken any row
 	}
-	return w.transact(ctx, func(*sqlite3.Conn) error {
-		if err := fn(q); err != nil {
+	return w.do(ctx, func(db *sqlite3.Conn) error {
+		err := w.force(forced)
+		if err != nil {
 			return err
 		}
-		return q.bound(s.maxWaiting)
+		return inTransaction(db, func() error {
+			if err := fn(q); err != nil {
+				return err
+			}
+			return q.bound(s.maxWaiting)
+		})
 	})
 }
 
@@ -438,7 +444,7 @@ func (s *Store) SetState(ctx context.Context, id string, state alert.State) (cha
 	if err != nil {
 		return nil, err
 	}
-	err = s.queueTransaction(ctx, w, func(q *queue) error {
+	err = s.queueTransaction(ctx, w, true, func(q *queue) error {
 		if in.ID == "" {
 			changed, err = q.decide("alert", "id", a.ID, state)
 			return err

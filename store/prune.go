@@ -23,12 +23,18 @@ type Retention struct {
 	Incidents    Limit // closed incidents without stored alerts, by when they were last seen
 	Observations Limit // by when they were first made
 	Runs         Limit // runs but the newest, by when they started
+	Minutes      Limit // of the series; then they become hours. Rows does not apply
+	Hours        Limit // of the series
+	// Size bounds the database, in bytes; 0 does not. It is the last resort,
+	// and holds for open alerts too: see shrink.
+	Size int64
 }
 
 // DefaultRetention keeps a year and a month of alerts, so that one can be
 // compared with the same month of last year, and 90 days of observations. At
 // some 1.1 kB an alert and 200 bytes an observation, the row limits bound
-// these to 75 MB.
+// these to 75 MB. Three days of minutes take 10 MB for 30 devices, and a year
+// of hours 15 MB.
 func DefaultRetention() Retention {
 	const day = 24 * time.Hour
 	return Retention{
@@ -36,12 +42,19 @@ func DefaultRetention() Retention {
 		Incidents:    Limit{Age: 396 * day, Rows: 50_000},
 		Observations: Limit{Age: 90 * day, Rows: 100_000},
 		Runs:         Limit{Age: 396 * day, Rows: 1000},
+		Minutes:      Limit{Age: 3 * day},
+		Hours:        Limit{Age: 396 * day, Rows: 1_000_000},
+		Size:         512 << 20,
 	}
 }
 
 // Pruned counts the rows that were deleted.
 type Pruned struct {
 	Alerts, Incidents, Observations, Runs int
+	Minutes, Hours                        int // minutes that became hours, and hours that were deleted
+	// Open counts the alerts among them that were not closed: they had to go
+	// for want of room.
+	Open int
 }
 
 // pruneStep is how many rows are deleted in one transaction, so that a
@@ -67,11 +80,22 @@ func (s *Store) Prune(ctx context.Context, now time.Time, r Retention) (Pruned, 
 		{closedIncidents, r.Incidents, &done.Incidents},
 		{observations, r.Observations, &done.Observations},
 		{pastRuns, r.Runs, &done.Runs},
+		{pastHours, r.Hours, &done.Hours},
 	} {
 		n, err := job.prune(ctx, w, now, job.limit)
 		*job.count = n
 		if err != nil {
 			return done, fmt.Errorf("prune %ss: %w", job.table, err)
+		}
+	}
+	if r.Minutes.Age > 0 {
+		if done.Minutes, err = rollUp(ctx, w, now.Add(-r.Minutes.Age)); err != nil {
+			return done, fmt.Errorf("turn minutes into hours: %w", err)
+		}
+	}
+	if r.Size > 0 {
+		if err := shrink(ctx, w, r.Size, &done); err != nil {
+			return done, fmt.Errorf("keep the database within %d bytes: %w", r.Size, err)
 		}
 	}
 	if done == (Pruned{}) {
@@ -90,6 +114,8 @@ type prunable struct {
 }
 
 var (
+	// Whole seconds are enough for hours, so their age is another kind of number.
+	pastHours       = prunable{"hour", "time, device", "time * 1000000000", "time", "true"}
 	closedAlerts    = prunable{"alert", "rowid", "last_seen", "last_seen", "state = 'closed'"}
 	closedIncidents = prunable{"incident", "rowid", "last_seen", "last_seen", "state = 'closed' AND NOT EXISTS (SELECT 1 FROM alert WHERE alert.incident = incident.id)"}
 	observations    = prunable{"observation", "day, device, kind, subject", "time", "day, time", "true"}
@@ -144,6 +170,50 @@ func (p prunable) delete(ctx context.Context, c *conn, before time.Time, limit i
 		}
 	}
 	return deleted, nil
+}
+
+// What shrink deletes before it touches the next, oldest first; of alerts that
+// are not closed the lowest severity first, critical ones last.
+func expendable(done *Pruned) []struct {
+	prunable
+	count *int
+} {
+	return []struct {
+		prunable
+		count *int
+	}{
+		{observations, &done.Observations},
+		{closedAlerts, &done.Alerts},
+		{prunable{"minute", "seq", "time", "seq", "true"}, &done.Minutes},
+		{pastHours, &done.Hours},
+		{prunable{"alert", "rowid", "last_seen", "severity, last_seen", "true"}, &done.Open},
+		{prunable{"incident", "rowid", "last_seen", "last_seen", "NOT EXISTS (SELECT 1 FROM alert WHERE alert.incident = incident.id)"}, &done.Incidents},
+	}
+}
+
+// shrink deletes rows until the pages in use fit into limit bytes.
+func shrink(ctx context.Context, c *conn, limit int64, done *Pruned) error {
+	for _, job := range expendable(done) {
+		for {
+			var used int64
+			err := c.do(ctx, func(*sqlite3.Conn) (err error) {
+				used, err = c.number("SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size")
+				return err
+			})
+			if err != nil || used <= limit {
+				return err
+			}
+			n, err := job.delete(ctx, c, maxTime, pruneStep)
+			*job.count += n
+			if err != nil {
+				return err
+			}
+			if n == 0 {
+				break
+			}
+		}
+	}
+	return nil
 }
 
 // Forget deletes what was learned of a device, by its id: the device, its

@@ -70,8 +70,8 @@ func TestPrune(t *testing.T) {
 			}
 			after := readAll(t, s)
 			gone := Pruned{
-				len(before.Alerts) - len(after.Alerts), len(before.Incidents) - len(after.Incidents),
-				len(before.Observations) - len(after.Observations), len(before.Runs) - len(after.Runs),
+				Alerts: len(before.Alerts) - len(after.Alerts), Incidents: len(before.Incidents) - len(after.Incidents),
+				Observations: len(before.Observations) - len(after.Observations), Runs: len(before.Runs) - len(after.Runs),
 			}
 			if gone != got {
 				t.Errorf("says %+v, deleted %+v", got, gone)

@@ -10,13 +10,14 @@
 //
 // # Durability
 //
-// The database runs in write-ahead-log mode with synchronous=NORMAL
-// (https://sqlite.org/pragma.html#pragma_synchronous). A commit is handed to
-// the operating system, so it survives the death of the process. The log is
-// forced to the disk when it is folded back into the database, every
-// walPages pages and at Close: a power cut may take the checkpoints since
-// then, each as a whole, and never damages what is older. One forced write per
-// commit would buy those last minutes with a multiple of the wear on flash.
+// The database runs in write-ahead-log mode. A commit is handed to the
+// operating system, so it survives the death of the process. One that carries
+// an alert or incident is forced to the disk too, and survives a power cut
+// (synchronous=FULL, https://sqlite.org/pragma.html#pragma_synchronous). The
+// others (NORMAL) are forced when the log is folded back into the database,
+// every walPages pages and at Close, or with the next alert: a power cut may
+// take what was learned since, each checkpoint as a whole, and never damages
+// what is older. Wear counts what all this costs the medium.
 package store
 
 import (
@@ -51,6 +52,8 @@ type Options struct {
 	// Beside opens an existing store for small changes beside the process that
 	// writes to it: SetState and Retry. Not with ReadOnly.
 	Beside bool
+	// Key encrypts the store; nil for a plain one.
+	Key *Key
 	// MaxWaiting bounds the outbox, in rows; 0 means DefaultMaxWaiting.
 	MaxWaiting int
 	// Now tells wall-clock time, which names the files that are set aside; nil
@@ -83,6 +86,7 @@ type Store struct {
 	read  *conn     // a second connection, so that no listing delays a checkpoint
 	lock  *fileLock // nil if read-only, or beside the writer
 
+	disk       *disk
 	now        func() time.Time
 	maxWaiting int
 
@@ -133,8 +137,12 @@ func (s *Store) Close() error {
 	if s.lock != nil {
 		err = errors.Join(err, s.lock.release())
 	}
+	s.disk.close()
 	return err
 }
+
+// Wear is what the store has asked of the medium since it was opened.
+func (s *Store) Wear() Wear { return s.disk.wear() }
 
 // Dir is the state directory as an absolute path.
 func (s *Store) Dir() string { return s.dir }
