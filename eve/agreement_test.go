@@ -64,8 +64,6 @@ func tsharkAlone() []exception {
 		{"ICS-Security-Tools/step7_s300_download.pcapng", "S7 services", "_INSE", "the same"},
 		{"nDPI/capwap_data.pcapng", "SNI", "alt2-mtalk.google.com", "802.11 frames inside a CAPWAP tunnel, which is not opened"},
 		{"nDPI/openvpn.pcap", "TLS versions", "TLSv1", "TLS inside the packets of OpenVPN over TCP"},
-		{"nDPI/tls_invalid_reads.pcap", "SNI", "e.crashlytics.com", "a ClientHello whose extensions end in the middle is malformed"},
-		{"nDPI/tls_invalid_reads.pcap", "TLS versions", "TLSv1", "the answer to a ClientHello without compression methods, which is malformed"},
 	}
 }
 

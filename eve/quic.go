@@ -16,6 +16,7 @@ type quicBody struct {
 	SessionResumed bool      `json:"session_resumed,omitempty"`
 	Retry          bool      `json:"hello_retry,omitempty"`
 	ECH            bool      `json:"ech,omitempty"`
+	EncryptedDNS   string    `json:"encrypted_dns,omitempty"`
 	Truncated      bool      `json:"truncated,omitempty"`
 	Alert          *tlsAlert `json:"alert,omitempty"`
 }
@@ -25,7 +26,7 @@ func (t *tlsBody) quic() *quicBody {
 	q := &quicBody{
 		SNI: t.SNI, UserAgent: t.userAgent, JA3: t.JA3, JA4: t.JA4,
 		Cipher: t.Cipher, ClientALPNs: t.ClientALPNs, SessionResumed: t.SessionResumed,
-		Retry: t.Retry, ECH: t.ECH, Truncated: t.Truncated, Alert: t.Alert,
+		Retry: t.Retry, ECH: t.ECH, EncryptedDNS: t.EncryptedDNS, Truncated: t.Truncated, Alert: t.Alert,
 	}
 	if t.quicVersion != 0 {
 		q.Version = wire.QUICVersionName(t.quicVersion)

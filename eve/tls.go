@@ -26,7 +26,8 @@ type tlsBody struct {
 	Alert          *tlsAlert    `json:"alert,omitempty"`
 	Retry          bool         `json:"hello_retry,omitempty"` // the server asked for a second ClientHello
 	ECH            bool         `json:"ech,omitempty"`
-	Truncated      bool         `json:"truncated,omitempty"` // the end of the ClientHello was not seen
+	EncryptedDNS   string       `json:"encrypted_dns,omitempty"` // dot, doh, doq
+	Truncated      bool         `json:"truncated,omitempty"`     // the end of the ClientHello was not seen
 
 	proto       string // event_type, "" for tls
 	quicVersion uint32
@@ -71,6 +72,7 @@ func (w *Writer) clientHello(ev *flow.Event, m *wire.ClientHello) error {
 	return w.handshake(ev, m.Proto, func(t *tlsBody) {
 		t.Version = undetermined
 		t.ECH, t.Truncated = m.ECH, m.Truncated
+		t.EncryptedDNS = m.EncryptedDNS(ev.Record.Server.Port)
 		t.quicVersion, t.userAgent = m.QUICVersion, m.UserAgent
 		t.SNI, t.ClientALPNs, t.JA4 = m.SNI, m.ALPN, m.JA4
 		if m.JA3 != "" {

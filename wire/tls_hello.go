@@ -41,33 +41,30 @@ var (
 func isGREASE(v uint16) bool { return v&0x0f0f == 0x0a0a && v>>8 == v&0xff }
 
 // parse reads the body of a ClientHello into m, which says over what it was
-// sent, and returns the session id, which aliases body. If m is Truncated, the
-// extensions are read as far as they go.
+// sent, and returns the session id, which aliases body. If m is Truncated, or
+// if what follows the cipher suites contradicts its lengths, which makes it
+// so, m is read as far as it goes: servers differ in what they put up with.
 func (m *ClientHello) parse(body []byte) (session []byte, err error) {
-	cut := m.Truncated
 	s := cryptobyte.String(body)
 	var sessionID, cookie, ciphers, compression, extensions cryptobyte.String
 	if !s.ReadUint16(&m.Version) || !knownMajor(m.Version) || !s.Skip(32) ||
 		!s.ReadUint8LengthPrefixed(&sessionID) || len(sessionID) > 32 ||
 		m.Proto == "dtls" && !s.ReadUint8LengthPrefixed(&cookie) ||
-		!s.ReadUint16LengthPrefixed(&ciphers) || len(ciphers)%2 != 0 ||
-		!s.ReadUint8LengthPrefixed(&compression) {
+		!s.ReadUint16LengthPrefixed(&ciphers) || len(ciphers)%2 != 0 {
 		return nil, errClientHello
 	}
 	m.SessionID = len(sessionID) > 0
 	m.Ciphers = uint16List(ciphers)
 	switch {
-	case cut:
-		s.Skip(2)
-		extensions = s
+	case !s.ReadUint8LengthPrefixed(&compression):
+		m.Truncated = true
 	case len(s) == 0: // before TLS 1.2 extensions may be absent
 	case !s.ReadUint16LengthPrefixed(&extensions):
-		return nil, errClientHello
+		m.Truncated = true
+		extensions = s // what follows the length, which is not to be believed
 	}
-	if err := m.readExtensions(extensions); err != nil && !cut {
-		return nil, err
-	}
-	if !cut {
+	m.Truncated = !m.readExtensions(extensions) || m.Truncated
+	if !m.Truncated {
 		m.JA3, m.JA4 = m.ja3(), m.ja4()
 	}
 	return sessionID, nil
@@ -76,10 +73,11 @@ func (m *ClientHello) parse(body []byte) (session []byte, err error) {
 // knownMajor tells the versions that begin a hello: of TLS or of DTLS.
 func knownMajor(version uint16) bool { return version>>8 == 3 || isDTLSVersion(version) }
 
-// readExtensions fills m from the extension block. The contents of a single
-// extension that is not well formed are passed over: the peer decides about
-// them, and the rest of the hello is still of interest.
-func (m *ClientHello) readExtensions(block cryptobyte.String) error {
+// readExtensions fills m from the extension block and reports whether the
+// block ends with an extension. The contents of a single extension that is not
+// well formed are passed over: the peer decides about them, and the rest of the
+// hello is still of interest.
+func (m *ClientHello) readExtensions(block cryptobyte.String) bool {
 	count := 0
 	for rest := block; ; count++ {
 		var data cryptobyte.String
@@ -87,15 +85,15 @@ func (m *ClientHello) readExtensions(block cryptobyte.String) error {
 			break
 		}
 	}
-	if count == 0 && len(block) == 0 {
-		return nil
+	if count == 0 {
+		return len(block) == 0
 	}
 	m.Extensions = make([]uint16, 0, count)
 	for range count {
 		var id uint16
 		var data cryptobyte.String
 		if !block.ReadUint16(&id) || !block.ReadUint16LengthPrefixed(&data) {
-			return errClientHello
+			return false
 		}
 		if isGREASE(id) {
 			continue
@@ -103,10 +101,7 @@ func (m *ClientHello) readExtensions(block cryptobyte.String) error {
 		m.Extensions = append(m.Extensions, id)
 		m.readExtension(id, data)
 	}
-	if len(block) > 0 {
-		return errClientHello
-	}
-	return nil
+	return len(block) == 0
 }
 
 func (m *ClientHello) readExtension(id uint16, data cryptobyte.String) {

@@ -361,6 +361,44 @@ func TestTLSRecords(t *testing.T) {
 	}
 }
 
+// TestMalformedHello: what can be read of a hello that contradicts itself is,
+// and the connection is followed on.
+func TestMalformedHello(t *testing.T) {
+	name := join(0, 0, 0, 6, 0, 4, 0, 0, 1, "a")
+	for _, tt := range []struct {
+		name string
+		tail []byte // from the compression methods on
+		sni  string
+		cut  bool
+	}{
+		{"well formed", join(1, 0, 0, 10, name), "a", false},
+		{"no compression methods", join(0), "", false},
+		{"no room for them", join(9, 0), "", true},
+		{"one byte behind them", join(0, 0), "", true},
+		{"one byte behind the extensions", join(1, 0, 0, 11, name, 0), "a", true},
+		{"extensions longer than the message", join(1, 0, 0xb8, 0x89, name), "a", true},
+		{"an extension longer than the message", join(1, 0, 0, 14, name, 0, 16, 0, 9), "a", true},
+		{"a name longer than its extension", join(1, 0, 0, 10, 0, 0, 0, 6, 0, 4, 0, 0, 9, "a"), "", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			body := join(3, 3, make([]byte, 32), 0, 0, 2, 0, 0x2f, tt.tail)
+			hello := join(1, 0, 0, len(body), body)
+			answer := join(2, 0, 0, 38, 3, 3, make([]byte, 32), 0, 0, 0x2f, 0)
+			msgs, err := play(t, newTLSStream(), []chunk{
+				{FromClient, join(22, 3, 1, 0, len(hello), hello)},
+				{FromServer, join(22, 3, 3, 0, len(answer), answer)},
+			}, 0)
+			if err != nil || len(msgs) != 2 {
+				t.Fatalf("got %d messages, %v", len(msgs), err)
+			}
+			m := msgs[0].(*ClientHello)
+			if m.SNI != tt.sni || m.Truncated != tt.cut || (m.JA4 == "") != tt.cut || len(m.Ciphers) != 1 {
+				t.Errorf("got %+v", m)
+			}
+		})
+	}
+}
+
 func TestSSLv2Hello(t *testing.T) {
 	hello := func(minor int) []byte {
 		return join(0x80, 9+6+16, 1, 3, minor, 0, 6, 0, 0, 0, 16, // lengths: ciphers 6, session 0, challenge 16
