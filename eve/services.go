@@ -10,9 +10,14 @@ import (
 // serviceBodies are the objects of the services that people and devices log in
 // to, or run beside them.
 type serviceBodies struct {
-	MQTT  *mqttBody  `json:"mqtt,omitempty"`
-	SMB   *smbBody   `json:"smb,omitempty"`
-	Login *loginBody `json:"login,omitempty"`
+	FTP    *ftpBody    `json:"ftp,omitempty"`
+	IMAP   *imapBody   `json:"imap,omitempty"`
+	MQTT   *mqttBody   `json:"mqtt,omitempty"`
+	POP3   *pop3Body   `json:"pop3,omitempty"`
+	SMTP   *smtpBody   `json:"smtp,omitempty"`
+	Telnet *telnetBody `json:"telnet,omitempty"`
+	SMB    *smbBody    `json:"smb,omitempty"`
+	Login  *loginBody  `json:"login,omitempty"`
 }
 
 // service writes one message of a service.
@@ -28,6 +33,16 @@ func (w *Writer) service(ev *flow.Event, m wire.Message) error {
 		return w.mqtt(ev, &mqttBody{Publish: &mqttPublish{sideName(m.From), m.QoS, m.Retain, m.Dup, m.Topic}})
 	case *wire.MQTTSubscribe:
 		return w.mqtt(ev, mqttSubscribeBody(m))
+	case *wire.FTP:
+		return w.ftp(ev, m)
+	case *wire.SMTP:
+		return w.smtp(ev, m)
+	case *wire.POP3:
+		return w.pop3(ev, m)
+	case *wire.IMAP:
+		return w.imap(ev, m)
+	case *wire.Telnet:
+		return w.telnet(ev, m)
 	case *wire.SMB:
 		return w.smb(ev, m)
 	default:

@@ -1,0 +1,202 @@
+package wire
+
+import "fmt"
+
+// FTP is a command on an FTP control connection with its final reply (RFC 959,
+// RFC 2228, RFC 4217). The server's greeting has an empty command.
+type FTP struct {
+	Command  string // upper case
+	Argument string // at most 256 bytes; "" for secrets
+	Code     int    // of the reply, 0 if none was seen
+	Reply    string // text of its last line, at most 256 bytes
+}
+
+// Protocol implements Message.
+func (*FTP) Protocol() string { return "ftp" }
+
+const (
+	maxFTPText    = 256
+	maxFTPPending = 16 // commands that wait for their reply: clients send one at a time
+)
+
+// The commands of FTP in the order of RFC 5797's registry; those that other
+// protocols of lines have as well come first.
+const (
+	ftpShared   = "USER PASS QUIT NOOP LIST RETR DELE STAT HELP REST AUTH"
+	ftpOwn      = "SYST FEAT PASV EPSV PORT EPRT TYPE CWD PWD XPWD OPTS PBSZ PROT SIZE MDTM SITE STOR STOU APPE NLST MLSD MLST MKD XMKD RMD XRMD RNFR RNTO CDUP XCUP MODE STRU ABOR ALLO SMNT REIN ACCT ADAT CCC CLNT MFMT HOST LANG LPRT LPSV XCWD XCRC XMD5 HASH AVBL COMB"
+	ftpCommands = ftpShared + " " + ftpOwn
+)
+
+var errFTPReply = fmt.Errorf("read ftp reply: no reply code: %w", ErrMalformed)
+
+type ftpDialogue struct {
+	pending []*FTP // commands in order
+	user    []byte // of USER, at most maxUser bytes
+	attempt attempt
+	greeted bool
+	// greeting waits for the client's first command: mail servers greet alike.
+	greeting *FTP
+	mail     *smtpDialogue // if it turned out to be one
+	many     int           // code of a reply of several lines under way, 0 if none
+}
+
+func newFTPStream() Stream { return &lineStream{liner: &ftpDialogue{}} }
+
+// sniffFTP recognises the server by its greeting, unless that is of a mail
+// server (if it may be, the client's first command will tell); the client by
+// a command that no other protocol has.
+func sniffFTP(_ Dir, b []byte) Match {
+	if prefix(b, []byte("220")) != No {
+		return eachLine(b, func(_ int, line []byte) (Match, bool) {
+			if _, _, ok := replyCode(line); ok && !isMailGreeting(line) {
+				return Yes, true
+			}
+			return No, true
+		})
+	}
+	if opensWith(b, ftpCommands) == No {
+		return No
+	}
+	return eachLine(b, func(_ int, line []byte) (Match, bool) {
+		verb, rest := word(line)
+		switch {
+		case isWord(verb, "AUTH"):
+			if isWord(rest, "TLS") || isWord(rest, "SSL") || isWord(rest, "TLS-C") {
+				return Yes, true
+			}
+			return No, true
+		case command(verb, ftpOwn) != "":
+			return Yes, true
+		case command(verb, ftpShared) == "":
+			return No, true
+		}
+		return Maybe, false
+	})
+}
+
+func (s *ftpDialogue) line(dir Dir, line []byte, cut bool, msgs []Message) ([]Message, error) {
+	if s.mail != nil {
+		return s.mail.line(dir, line, cut, msgs)
+	}
+	if code, more, ok := replyCode(line); ok || s.many != 0 {
+		return s.reply(dir, line, code, more, ok, msgs)
+	}
+	if len(line) == 0 {
+		return msgs, nil
+	}
+	verb, rest := word(line)
+	name := command(verb, ftpCommands)
+	if name == "" && s.greeting != nil && command(verb, "EHLO HELO LHLO") != "" {
+		s.mail = &smtpDialogue{}
+		return s.mail.line(dir, line, cut, msgs)
+	}
+	if name != "" && s.greeting != nil {
+		msgs = append(msgs, s.greeting)
+		s.greeting = nil
+	}
+	if name == "" {
+		if !s.greeted && len(s.pending) == 0 {
+			return msgs, errFTPReply
+		}
+		return msgs, nil // unknown to us, or the text of a server that forgets codes
+	}
+	m := &FTP{Command: name}
+	switch name {
+	case "USER":
+		s.user = append(s.user[:0], rest[:min(len(rest), maxUser)]...)
+		m.Argument = text(rest, maxFTPText)
+	case "PASS":
+		l := &Login{Service: "ftp", User: string(s.user), Mechanism: "password", Clear: true}
+		l.Default = !cut && factoryDefault(s.user, rest)
+		msgs = s.attempt.begin(dir, l, msgs)
+	case "ACCT", "ADAT":
+	default:
+		m.Argument = text(rest, maxFTPText)
+	}
+	if len(s.pending) == maxFTPPending {
+		msgs = append(msgs, s.pending[0])
+		s.pending = s.pending[1:]
+	}
+	s.pending = append(s.pending, m)
+	return msgs, nil
+}
+
+// reply reads a line of a reply; the last one ends a command.
+func (s *ftpDialogue) reply(dir Dir, line []byte, code int, more, ok bool, msgs []Message) ([]Message, error) {
+	if s.many != 0 && (!ok || more || code != s.many) {
+		return msgs, nil // within a reply of several lines anything may stand
+	}
+	if more {
+		s.many = code
+		return msgs, nil
+	}
+	s.many = 0
+	if code < 200 {
+		return msgs, nil // preliminary
+	}
+	if !s.greeted && len(s.pending) == 0 {
+		s.greeted = true
+		s.greeting = &FTP{Code: code, Reply: ftpReply(line)}
+		return msgs, nil
+	}
+	if len(s.pending) == 0 || !s.greeted && code == 220 {
+		return msgs, nil // to a command that was not seen
+	}
+	m := s.pending[0]
+	s.greeted, s.pending = true, s.pending[1:]
+	m.Code, m.Reply = code, ftpReply(line)
+	msgs = s.outcome(dir, m, append(msgs, m))
+	if m.Command == "AUTH" && (code == 234 || code == 334) {
+		return msgs, ErrUpgrade
+	}
+	return msgs, nil
+}
+
+func ftpReply(line []byte) string { return text(line[min(4, len(line)):], maxFTPText) }
+
+// outcome reads what a reply says about a login: 230 and 202 welcome, 331 and
+// 332 ask for more, anything from 400 on refuses.
+func (s *ftpDialogue) outcome(dir Dir, m *FTP, msgs []Message) []Message {
+	switch m.Command {
+	case "USER":
+		if m.Code == 230 || m.Code >= 500 { // without a password, or not at all
+			msgs = s.attempt.begin(dir.Other(), &Login{Service: "ftp", User: string(s.user), Mechanism: "none"}, msgs)
+			return s.attempt.end(outcomeOf(m.Code == 230), msgs)
+		}
+	case "PASS":
+		switch {
+		case m.Code == 230 || m.Code == 202:
+			return s.attempt.end(Succeeded, msgs)
+		case m.Code >= 500:
+			return s.attempt.end(Failed, msgs)
+		case m.Code >= 400 || m.Code == 332:
+			return s.attempt.end(OutcomeUnknown, msgs)
+		}
+	}
+	return msgs
+}
+
+func outcomeOf(ok bool) Outcome {
+	if ok {
+		return Succeeded
+	}
+	return Failed
+}
+
+func (s *ftpDialogue) ended(dir Dir, msgs []Message) []Message {
+	if s.mail != nil {
+		return s.mail.ended(dir, msgs)
+	}
+	if s.greeting != nil && containsFold([]byte(s.greeting.Reply), "ftp") {
+		msgs = append(msgs, s.greeting)
+	}
+	s.greeting = nil
+	if s.attempt.login != nil && s.attempt.from == dir {
+		return msgs // the server may still answer
+	}
+	for _, m := range s.pending {
+		msgs = append(msgs, m)
+	}
+	s.pending = nil
+	return s.attempt.flush(dir, msgs)
+}

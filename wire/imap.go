@@ -1,0 +1,246 @@
+package wire
+
+import "bytes"
+
+// IMAP is a command with the status of its response (RFC 3501), up to the
+// login: what follows is mail. The server's greeting has an empty command.
+type IMAP struct {
+	Command string // upper case; arguments are not kept
+	Status  string // "OK", "NO", "BAD", "PREAUTH", "BYE"; "" if none was seen
+}
+
+// Protocol implements Message.
+func (*IMAP) Protocol() string { return "imap" }
+
+const (
+	imapCommands = "CAPABILITY LOGIN AUTHENTICATE STARTTLS ID NOOP LOGOUT SELECT EXAMINE LIST LSUB NAMESPACE STATUS ENABLE UID IDLE"
+	imapStatuses = "OK NO BAD PREAUTH BYE"
+	maxIMAPTag   = 32
+	maxLiteral   = 1024 // bytes of LOGIN's literals that are put together
+)
+
+type imapDialogue struct {
+	waits   *IMAP
+	tag     []byte
+	sasl    sasl
+	attempt attempt
+	client  Dir
+	greeted bool
+	partial []byte // a LOGIN whose literal follows
+}
+
+func newIMAPStream() Stream { return &lineStream{liner: &imapDialogue{}} }
+
+// sniffIMAP recognises the server by its untagged greeting, the client by a
+// tag, which has a digit, and a command.
+func sniffIMAP(_ Dir, b []byte) Match {
+	if prefix(b, []byte("* ")) != No {
+		return eachLine(b, func(_ int, line []byte) (Match, bool) {
+			status, _ := word(line[2:])
+			switch command(status, imapStatuses) {
+			case "OK", "PREAUTH", "BYE":
+				return Yes, true
+			}
+			return No, true
+		})
+	}
+	end := bytes.IndexByte(b, ' ')
+	if !plausibleTag(b[:min(len(b), max(end, 0)+maxIMAPTag+1)], end) {
+		return No
+	}
+	if end < 0 || opensWith(b[end+1:], imapCommands) == No {
+		return maybeIf(end < 0)
+	}
+	return eachLine(b, func(_ int, line []byte) (Match, bool) {
+		verb, _ := word(line[end+1:])
+		if command(verb, imapCommands) != "" {
+			return Yes, true
+		}
+		return No, true
+	})
+}
+
+func maybeIf(ok bool) Match {
+	if ok {
+		return Maybe
+	}
+	return No
+}
+
+// plausibleTag judges a tag that ends before a blank at end, or has no end
+// yet: letters and digits, one digit at least.
+func plausibleTag(b []byte, end int) bool {
+	tag, digits := b, 0
+	if end >= 0 {
+		tag = b[:min(end, len(b))]
+	}
+	for _, c := range tag {
+		if !isAlnum(c) && c != '.' {
+			return false
+		}
+		if isDigit(c) {
+			digits++
+		}
+	}
+	return len(tag) <= maxIMAPTag && (end < 0 || digits > 0 && len(tag) > 0)
+}
+
+func (s *imapDialogue) line(dir Dir, line []byte, cut bool, msgs []Message) ([]Message, error) {
+	if dir == s.client && s.partial != nil {
+		s.login(append(s.partial, line...), cut)
+		return msgs, nil
+	}
+	if s.sasl.login != nil && dir == s.client {
+		if !cut {
+			s.sasl.response(line)
+		}
+		return msgs, nil
+	}
+	tag, rest := word(line)
+	verb, rest := word(rest)
+	if status := command(verb, imapStatuses); status != "" {
+		return s.response(tag, status, msgs)
+	}
+	name := command(verb, imapCommands)
+	if name == "" || string(tag) == "*" || string(tag) == "+" || len(tag) > maxIMAPTag {
+		return msgs, nil
+	}
+	if s.waits != nil {
+		msgs = append(msgs, s.waits)
+	}
+	s.client, s.waits = dir, &IMAP{Command: name}
+	s.tag = append(s.tag[:0], tag...)
+	switch name {
+	case "LOGIN":
+		msgs = s.attempt.begin(dir, &Login{Service: "imap", Mechanism: "password", Clear: true}, msgs)
+		s.login(rest, cut)
+	case "AUTHENTICATE":
+		mechanism, initial := word(rest)
+		s.sasl.begin("imap", mechanism)
+		if len(initial) > 0 && !cut {
+			s.sasl.response(initial)
+		}
+	}
+	return msgs, nil
+}
+
+// login reads the two arguments of LOGIN: atoms, quoted strings or literals,
+// of which the bytes follow on the next line (RFC 3501 section 4.3).
+func (s *imapDialogue) login(args []byte, cut bool) {
+	s.partial = nil
+	user, rest, ok := imapString(args)
+	if !ok {
+		s.wait(args)
+		return
+	}
+	secret, _, ok := imapString(rest)
+	if !ok {
+		s.wait(args)
+	}
+	if l := s.attempt.login; l != nil {
+		l.User = userText(user)
+		l.Default = ok && !cut && factoryDefault(user, secret)
+	}
+}
+
+// wait keeps arguments whose literal is still to come.
+func (s *imapDialogue) wait(args []byte) {
+	if len(args) < maxLiteral && bytes.HasSuffix(args, []byte("}")) {
+		s.partial = append(append([]byte(nil), args...), '\n')
+	}
+}
+
+// imapString takes a string off args; ok is false if its literal is not there.
+func imapString(args []byte) (s, rest []byte, ok bool) {
+	args = bytes.TrimLeft(args, " ")
+	if len(args) == 0 {
+		return nil, nil, true
+	}
+	switch args[0] {
+	case '"':
+		s = make([]byte, 0, min(len(args), maxUser))
+		for i := 1; i < len(args); i++ {
+			switch {
+			case args[i] == '"':
+				return s, args[i+1:], true
+			case args[i] == '\\' && i+1 < len(args):
+				i++
+			}
+			s = append(s, args[i])
+		}
+		return s, nil, true
+	case '{':
+		length, text, found := bytes.Cut(args, []byte("}\n"))
+		if !found {
+			return nil, nil, false
+		}
+		n := contentLength(bytes.TrimSuffix(length[1:], []byte("+")))
+		if n < 0 || n > int64(len(text)) {
+			return text, nil, true
+		}
+		return text[:n], text[n:], true
+	}
+	s, rest = word(args)
+	return s, rest, true
+}
+
+func (s *imapDialogue) response(tag []byte, status string, msgs []Message) ([]Message, error) {
+	if string(tag) == "*" {
+		if !s.greeted {
+			s.greeted = true
+			msgs = append(msgs, &IMAP{Status: status})
+		}
+		return msgs, nil
+	}
+	m := s.waits
+	if m == nil || !bytes.Equal(tag, s.tag) {
+		return msgs, nil
+	}
+	s.waits, s.greeted, s.partial = nil, true, nil
+	m.Status = status
+	msgs = append(msgs, m)
+	ok := status == "OK"
+	switch m.Command {
+	case "STARTTLS":
+		if ok {
+			return msgs, ErrUpgrade
+		}
+	case "LOGIN":
+		msgs = s.attempt.end(imapOutcome(status), msgs)
+	case "AUTHENTICATE":
+		if l := s.sasl.end(imapOutcome(status)); l != nil {
+			msgs = append(msgs, l)
+		}
+	default:
+		return msgs, nil
+	}
+	if ok {
+		return msgs, ErrDone // mail follows
+	}
+	return msgs, nil
+}
+
+// imapOutcome: NO refuses, BAD did not understand.
+func imapOutcome(status string) Outcome {
+	switch status {
+	case "OK":
+		return Succeeded
+	case "NO":
+		return Failed
+	}
+	return OutcomeUnknown
+}
+
+func (s *imapDialogue) ended(dir Dir, msgs []Message) []Message {
+	if s.waits != nil && dir == s.client {
+		return msgs // the server may still answer
+	}
+	if s.waits != nil {
+		msgs = append(msgs, s.waits)
+		s.waits = nil
+	}
+	if l := s.sasl.end(OutcomeUnknown); l != nil {
+		msgs = append(msgs, l)
+	}
+	return s.attempt.end(OutcomeUnknown, msgs)
+}

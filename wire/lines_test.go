@@ -1,0 +1,307 @@
+package wire
+
+import (
+	"strings"
+	"testing"
+)
+
+// says joins lines with line ends.
+func says(lines ...string) []byte { return []byte(strings.Join(lines, "\r\n") + "\r\n") }
+
+func TestFTPStream(t *testing.T) {
+	ready := &FTP{Code: 220, Reply: "FTP ready"}
+	user := &FTP{Command: "USER", Argument: "pi", Code: 331, Reply: "Password?"}
+	playAll(t, newFTPStream, []dialogue{
+		{"default credentials, then a transfer", []chunk{
+			{FromServer, says("220-Welcome", " to", "220 FTP ready")},
+			{FromClient, says("USER pi")},
+			{FromServer, says("331 Password?")},
+			{FromClient, says("PASS raspberry")},
+			{FromServer, says("230 In")},
+			{FromClient, says("retr a b.bin")},
+			{FromServer, says("150 Coming", "226 Done")},
+		}, []Message{
+			ready, user,
+			&FTP{Command: "PASS", Code: 230, Reply: "In"},
+			&Login{Service: "ftp", User: "pi", Mechanism: "password", Outcome: Succeeded, Clear: true, Default: true},
+			&FTP{Command: "RETR", Argument: "a b.bin", Code: 226, Reply: "Done"},
+		}, nil},
+		{"refused", []chunk{
+			{FromClient, says("USER pi", "PASS other")},
+			{FromServer, says("331 Password?", "530 No")},
+		}, []Message{
+			user,
+			&FTP{Command: "PASS", Code: 530, Reply: "No"},
+			&Login{Service: "ftp", User: "pi", Mechanism: "password", Outcome: Failed, Clear: true},
+		}, nil},
+		{"refused at once", []chunk{{FromClient, says("USER x")}, {FromServer, says("530 Anonymous only")}}, []Message{
+			&FTP{Command: "USER", Argument: "x", Code: 530, Reply: "Anonymous only"},
+			&Login{Service: "ftp", User: "x", Mechanism: "none", Outcome: Failed},
+		}, nil},
+		{"no answer", []chunk{{FromServer, says("220 FTP ready")}, {FromClient, says("USER pi", "PASS x")}}, []Message{
+			ready,
+			&FTP{Command: "USER", Argument: "pi"},
+			&FTP{Command: "PASS"},
+			&Login{Service: "ftp", User: "pi", Mechanism: "password", Clear: true},
+		}, nil},
+		{"TLS follows", []chunk{
+			{FromClient, says("AUTH TLS")},
+			{FromServer, append(says("220 FTP ready", "234 Go"), 22, 3, 3)},
+		}, []Message{&FTP{Command: "AUTH", Argument: "TLS", Code: 234, Reply: "Go"}}, ErrUpgrade},
+		{"a mail server that greets like one of FTP", []chunk{
+			{FromServer, says("220 mx.example at your service")},
+			{FromClient, says("EHLO me")},
+		}, []Message{&SMTP{Helo: "me"}}, nil},
+		{"a greeting that may be either", []chunk{{FromServer, says("220 mx.example at your service")}}, nil, nil},
+		{"an endless line", []chunk{{FromClient, says("CWD "+strings.Repeat("a", 5000), "PWD")}}, []Message{
+			&FTP{Command: "CWD", Argument: strings.Repeat("a", maxFTPText)},
+			&FTP{Command: "PWD"},
+		}, nil},
+		{"something else", []chunk{{FromClient, says("HELLO")}}, nil, ErrMalformed},
+	})
+}
+
+func TestSMTPStream(t *testing.T) {
+	auth := func(o Outcome, mechanism string) *Login {
+		return &Login{Service: "smtp", User: "camera", Mechanism: mechanism, Outcome: o, Clear: true}
+	}
+	playAll(t, newSMTPStream, []dialogue{
+		{"a mail after a login", []chunk{
+			{FromServer, says("220 mx ESMTP")},
+			{FromClient, says("EHLO cam")},
+			{FromServer, says("250-mx", "250 AUTH PLAIN")},
+			{FromClient, says("AUTH PLAIN AGNhbWVyYQBzZWNyZXQ=")}, // NUL camera NUL secret
+			{FromServer, says("235 OK")},
+			{FromClient, says("MAIL FROM:<a@b> SIZE=3", "RCPT TO: <c@d>", "DATA")},
+			{FromServer, says("250 OK", "250 OK", "354 Go")},
+			{FromClient, says("Subject: 1", "", "AUTH PLAIN AAAA", ".", "QUIT")},
+			{FromServer, says("250 Queued", "221 Bye")},
+		}, []Message{
+			auth(Succeeded, "PLAIN"),
+			&SMTP{Helo: "cam", MailFrom: "<a@b>", RcptTo: []string{"<c@d>"}},
+		}, nil},
+		{"LOGIN, refused", []chunk{
+			{FromClient, says("EHLO cam", "AUTH LOGIN")},
+			{FromServer, says("334 VXNlcm5hbWU6")},
+			{FromClient, says("Y2FtZXJh")},
+			{FromServer, says("334 UGFzc3dvcmQ6")},
+			{FromClient, says("c2VjcmV0")},
+			{FromServer, says("535 No")},
+		}, []Message{auth(Failed, "LOGIN"), &SMTP{Helo: "cam"}}, nil},
+		{"cancelled", []chunk{{FromClient, says("AUTH CRAM-MD5")}, {FromServer, says("334 PDE+")}, {FromClient, says("*")}, {FromServer, says("501 Cancelled")}}, []Message{
+			&Login{Service: "smtp", Mechanism: "CRAM-MD5", Outcome: Failed},
+		}, nil},
+		{"TLS follows", []chunk{
+			{FromClient, says("EHLO cam", "STARTTLS")},
+			{FromServer, says("250 STARTTLS", "220 Go")},
+		}, []Message{&SMTP{Helo: "cam", StartTLS: true}}, ErrUpgrade},
+	})
+}
+
+func TestPOP3Stream(t *testing.T) {
+	playAll(t, newPOP3Stream, []dialogue{
+		{"login, then mail", []chunk{
+			{FromServer, says("+OK POP3 ready")},
+			{FromClient, says("USER anna")},
+			{FromServer, says("+OK")},
+			{FromClient, says("PASS a secret with blanks")},
+			{FromServer, says("+OK in")},
+		}, []Message{
+			&POP3{OK: true, Answered: true},
+			&POP3{Command: "USER", OK: true, Answered: true},
+			&POP3{Command: "PASS", OK: true, Answered: true},
+			&Login{Service: "pop3", User: "anna", Mechanism: "password", Outcome: Succeeded, Clear: true},
+		}, ErrDone},
+		{"APOP, both lines of the server late", []chunk{{FromClient, says("APOP anna c4c9334bac560ecc979e58001b3e22fb")}, {FromServer, says("+OK <1@x>", "-ERR no")}}, []Message{
+			&POP3{Command: "APOP", OK: true, Answered: true},
+			&Login{Service: "pop3", User: "anna", Mechanism: "APOP", Outcome: Succeeded},
+		}, ErrDone}, // out of order: the greeting is taken for the answer
+		{"the list of mechanisms, then one", []chunk{
+			{FromClient, says("AUTH")},
+			{FromServer, says("-ERR no", ".")},
+			{FromClient, says("AUTH PLAIN")},
+			{FromServer, says("+ ")},
+			{FromClient, says("AGFubmEAcHc=")},
+			{FromServer, says("-ERR no")},
+		}, []Message{
+			&POP3{Command: "AUTH", Answered: true},
+			&POP3{Command: "AUTH", Answered: true},
+			&Login{Service: "pop3", User: "anna", Mechanism: "PLAIN", Outcome: Failed, Clear: true},
+		}, nil},
+		{"TLS follows", []chunk{{FromClient, says("STLS")}, {FromServer, says("+OK go")}}, []Message{
+			&POP3{Command: "STLS", OK: true, Answered: true},
+		}, ErrUpgrade},
+	})
+}
+
+func TestIMAPStream(t *testing.T) {
+	login := &Login{Service: "imap", User: "anna", Mechanism: "password", Outcome: Succeeded, Clear: true}
+	playAll(t, newIMAPStream, []dialogue{
+		{"quoted", []chunk{
+			{FromServer, says("* OK ready")},
+			{FromClient, says(`a1 LOGIN "anna" "se\"cret"`)},
+			{FromServer, says("* CAPABILITY IMAP4rev1", "a1 OK done")},
+		}, []Message{&IMAP{Status: "OK"}, &IMAP{Command: "LOGIN", Status: "OK"}, login}, ErrDone},
+		{"literals", []chunk{
+			{FromClient, says("a1 LOGIN {4}")},
+			{FromServer, says("+ go on")},
+			{FromClient, says("anna {6}")},
+			{FromServer, says("+ go on")},
+			{FromClient, says("secret")},
+			{FromServer, says("a1 OK done")},
+		}, []Message{&IMAP{Command: "LOGIN", Status: "OK"}, login}, ErrDone},
+		{"refused, default credentials", []chunk{{FromClient, says("a1 login root xc3511")}, {FromServer, says("a1 NO no")}}, []Message{
+			&IMAP{Command: "LOGIN", Status: "NO"},
+			&Login{Service: "imap", User: "root", Mechanism: "password", Outcome: Failed, Clear: true, Default: true},
+		}, nil},
+		{"SCRAM", []chunk{
+			{FromClient, says("a1 AUTHENTICATE SCRAM-SHA-256 biwsbj1hbm5hLHI9eA==")}, // n,,n=anna,r=x
+			{FromServer, says("a1 OK")},
+		}, []Message{
+			&IMAP{Command: "AUTHENTICATE", Status: "OK"},
+			&Login{Service: "imap", User: "anna", Mechanism: "SCRAM-SHA-256", Outcome: Succeeded},
+		}, ErrDone},
+		{"TLS follows", []chunk{{FromClient, says("1 STARTTLS")}, {FromServer, says("1 OK go")}}, []Message{
+			&IMAP{Command: "STARTTLS", Status: "OK"},
+		}, ErrUpgrade},
+	})
+}
+
+func TestTelnetStream(t *testing.T) {
+	negotiation := []byte{255, 253, 24, 255, 251, 1, 255, 250, 24, 1, 255, 240} // DO 24, WILL 1, SB 24 SEND SE
+	options := &Telnet{Options: []uint8{24, 1}}
+	root := func(o Outcome, inferred bool) *Login {
+		return &Login{Service: "telnet", User: "root", Mechanism: "password", Outcome: o, Clear: true, Default: true, Inferred: inferred}
+	}
+	playAll(t, newTelnetStream, []dialogue{
+		{"a shell", []chunk{
+			{FromServer, negotiation},
+			{FromServer, []byte("\r\nLast login: Monday\r\ndvr login: ")},
+			{FromClient, []byte("root\r\x00")},
+			{FromServer, []byte("root\r\nPassword: ")},
+			{FromClient, []byte("vizxvv\x7f\r\n")}, // with a typing error
+			{FromServer, []byte("\r\nWelcome\r\n# ")},
+		}, []Message{options, root(Succeeded, true)}, ErrDone},
+		{"a router's prompt without a blank", []chunk{
+			{FromServer, []byte("Username:")},
+			{FromClient, []byte("root\r\n")},
+			{FromServer, []byte("Password:")},
+			{FromClient, []byte("vizxv\r\n")},
+			{FromServer, []byte("router>")},
+			{FromClient, []byte("show")},
+		}, []Message{&Telnet{}, root(Succeeded, true)}, ErrDone},
+		{"refused twice, in words and by another prompt", []chunk{
+			{FromServer, []byte("login: ")},
+			{FromClient, []byte("root\n")},
+			{FromServer, []byte("Password: ")},
+			{FromClient, []byte("vizxv\n")},
+			{FromServer, []byte("\nLogin incorrect\nlogin: ")},
+			{FromClient, []byte("root\n")},
+			{FromServer, []byte("Password: ")},
+			{FromClient, []byte("vizxv\n")},
+			{FromServer, []byte("\nlogin: ")},
+		}, []Message{&Telnet{}, root(Failed, false), root(Failed, false)}, nil},
+		{"an empty password", []chunk{
+			{FromServer, []byte("login: ")},
+			{FromClient, []byte("root\r\n")},
+			{FromServer, []byte("Password: ")},
+			{FromClient, []byte("\r\n")},
+			{FromServer, []byte("\r\nbye")},
+		}, []Message{&Telnet{}, root(OutcomeUnknown, false)}, nil},
+		{"negotiation alone", []chunk{{FromServer, negotiation}}, []Message{options}, nil},
+	})
+}
+
+func TestSniffLines(t *testing.T) {
+	all := map[string]func(Dir, []byte) Match{
+		"ftp": sniffFTP, "smtp": sniffSMTP, "pop3": sniffPOP3, "imap": sniffIMAP, "telnet": sniffTelnet,
+	}
+	for in, want := range map[string]string{
+		"220 FileZilla Server\r\n":              "ftp",
+		"220-\r\n":                              "ftp",
+		"220 mx.example ESMTP\r\n":              "smtp",
+		"USER a\r\nPASS b\r\nSYST\r\n":          "ftp",
+		"USER a\r\nPASS b\r\nUIDL\r\n":          "pop3",
+		"USER a\r\nPASS b\r\n":                  "",
+		"NICK a\r\nUSER a 8 * :a\r\n":           "", // IRC
+		"AUTH TLS\r\n":                          "ftp",
+		"EHLO a\r\n":                            "smtp",
+		"HELO a\r\n":                            "smtp",
+		"MAIL FROM:<a>\r\n":                     "smtp",
+		"MAIL a\r\n":                            "",
+		"+OK POP3 ready\r\n":                    "pop3",
+		"+OK\r\n":                               "", // Redis
+		"* OK ready\r\n":                        "imap",
+		"* 1 EXISTS\r\n":                        "",
+		"a1 LOGIN a b\r\n":                      "imap",
+		"1 STARTTLS\r\n":                        "imap",
+		"GET /a1 LOGIN HTTP/1.1\r\n":            "",
+		"OPTIONS sip:a@example.com SIP/2.0\r\n": "",
+		"\xff\xfd\x18":                          "telnet",
+		"\xff\xfd\xff":                          "telnet",
+		"\xff\xd8\xff\xe0":                      "", // a JPEG image
+		"\xff\xfb\x90":                          "", // an MP3 stream
+		"220":                                   "",
+		"SSH-2.0-OpenSSH_9.6\r\n":               "",
+	} {
+		got := ""
+		for name, sniff := range all {
+			if sniff(FromClient, []byte(in)) == Yes {
+				got += name
+			}
+			for n := range len(in) {
+				if want == name && sniff(FromClient, []byte(in[:n])) == No {
+					t.Errorf("%s says No to %q", name, in[:n])
+				}
+			}
+		}
+		if got != want {
+			t.Errorf("%q recognised as %q, want %q", in, got, want)
+		}
+	}
+}
+
+func fuzzLines(f *testing.F, newStream func() Stream, port uint16, seeds ...[]byte) {
+	f.Helper()
+	fuzzSeeds(f, port)
+	for _, s := range seeds {
+		f.Add(append([]byte{255}, s...))
+		f.Add(append([]byte{2}, s...))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) { fuzzStream(t, newStream, b) })
+}
+
+func FuzzFTP(f *testing.F) {
+	fuzzLines(f, newFTPStream, 21, says("USER a", "PASS b", "220 x", "331 y", "230 z"), says("AUTH TLS", "234 x"))
+}
+
+func FuzzSMTP(f *testing.F) {
+	fuzzLines(f, newSMTPStream, 25, says("EHLO a", "AUTH PLAIN AGEAYg==", "235 x"), says("AUTH LOGIN", "334 x", "YQ==", "Yg=="))
+}
+
+func FuzzPOP3(f *testing.F) {
+	fuzzLines(f, newPOP3Stream, 110, says("USER a", "PASS b", "+OK x"), says("AUTH NTLM", "TlRMTVNTUAADAAAA"))
+}
+
+func FuzzIMAP(f *testing.F) {
+	fuzzLines(f, newIMAPStream, 143, says("a1 LOGIN {1}", "b {1}", "c", "a1 OK"), says(`a1 LOGIN "a\"" b`, "a1 NO"))
+}
+
+func FuzzTelnet(f *testing.F) {
+	fuzzLines(f, newTelnetStream, 23, []byte("\xff\xfd\x18login: a\r\nPassword: b\r\n# "))
+}
+
+func BenchmarkSMTPLogin(b *testing.B) {
+	in := says("EHLO cam", "AUTH PLAIN AGNhbWVyYQBzZWNyZXQ=")
+	b.ReportAllocs()
+	b.SetBytes(int64(len(in)))
+	for b.Loop() {
+		s := newSMTPStream()
+		if _, _, err := s.Feed(FromClient, in, nil); err != nil {
+			b.Fatal(err)
+		}
+		if _, msgs, err := s.Feed(FromServer, []byte("235 OK\r\n"), nil); err != nil || len(msgs) != 1 {
+			b.Fatal(len(msgs), err)
+		}
+	}
+}

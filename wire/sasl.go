@@ -1,0 +1,122 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/base64"
+)
+
+// sasl follows a SASL exchange (RFC 4422) as SMTP (RFC 4954), POP3 (RFC 5034)
+// and IMAP (RFC 3501) carry it, in lines of base 64.
+type sasl struct {
+	login *Login // nil if no exchange is under way
+	user  []byte // of LOGIN, until the secret has come
+	step  int
+}
+
+// maxMechanism bounds the name of a mechanism (RFC 4422 section 3.1).
+const maxMechanism = 20
+
+// begin starts an exchange. The mechanism is taken if it looks like one: what
+// does not may be a secret at the wrong place.
+func (s *sasl) begin(service string, mechanism []byte) {
+	*s = sasl{login: &Login{Service: service}}
+	if len(mechanism) <= maxMechanism && !bytes.ContainsFunc(mechanism, func(r rune) bool {
+		return r > 0x7f || !isAlnum(byte(r)) && r != '-' && r != '_'
+	}) {
+		s.login.Mechanism = string(bytes.ToUpper(mechanism))
+	}
+}
+
+// response reads what the client sends, in base 64.
+func (s *sasl) response(line []byte) {
+	if s.login == nil {
+		return
+	}
+	line = bytes.TrimSpace(line)
+	raw := make([]byte, base64.StdEncoding.DecodedLen(len(line)))
+	n, err := base64.StdEncoding.Decode(raw, line)
+	s.step++
+	if err != nil {
+		return
+	}
+	raw = raw[:n]
+	switch s.login.Mechanism {
+	case "PLAIN": // RFC 4616: authzid, NUL, authcid, NUL, passwd
+		if parts := bytes.SplitN(raw, []byte{0}, 3); len(parts) == 3 {
+			s.secret(parts[1], parts[2])
+		}
+	case "LOGIN": // draft-murchison-sasl-login: a line for each
+		if s.user == nil {
+			s.user = raw
+			s.login.User = userText(raw)
+			return
+		}
+		s.secret(s.user, raw)
+	case "XOAUTH2", "OAUTHBEARER":
+		s.bearer(raw)
+	case "CRAM-MD5": // RFC 2195: user, blank, digest
+		if i := bytes.LastIndexByte(raw, ' '); i > 0 {
+			s.login.User = userText(raw[:i])
+		}
+	case "NTLM":
+		if m, kind := findNTLM(raw); kind == ntlmAuthenticate {
+			if who := parseNTLM(m); who != nil {
+				s.login.User = who.login("").User
+			}
+		}
+	default:
+		s.named(raw)
+	}
+	clear(raw)
+}
+
+// secret takes note of a secret in clear.
+func (s *sasl) secret(user, secret []byte) {
+	s.login.User = userText(user)
+	s.login.Clear = true
+	s.login.Default = factoryDefault(user, secret)
+	s.user = nil
+}
+
+// bearer reads "user=NAME" or "n,a=NAME,", and a token, in fields (RFC 7628).
+func (s *sasl) bearer(raw []byte) {
+	for field := range bytes.SplitSeq(raw, []byte{1}) {
+		if name, ok := bytes.CutPrefix(field, []byte("user=")); ok {
+			s.login.User = userText(name)
+		}
+		if name, ok := bytes.CutPrefix(field, []byte("n,a=")); ok {
+			s.login.User = userText(bytes.TrimSuffix(name, []byte(",")))
+		}
+		if bytes.HasPrefix(field, []byte("auth=")) {
+			s.login.Clear = true
+		}
+	}
+}
+
+// named reads the user of the SCRAM family (RFC 5802) and of DIGEST-MD5 (RFC
+// 2831), whose first message names it.
+func (s *sasl) named(raw []byte) {
+	if s.login.User != "" {
+		return
+	}
+	for field := range bytes.SplitSeq(raw, []byte(",")) {
+		if name, ok := bytes.CutPrefix(field, []byte("n=")); ok {
+			s.login.User = userText(name)
+			return
+		}
+		if name, ok := bytes.CutPrefix(field, []byte(`username="`)); ok {
+			s.login.User = userText(bytes.TrimSuffix(name, []byte(`"`)))
+			return
+		}
+	}
+}
+
+// end returns the login with its outcome; nil if none is under way.
+func (s *sasl) end(o Outcome) *Login {
+	m := s.login
+	*s = sasl{}
+	if m != nil {
+		m.Outcome = o
+	}
+	return m
+}
