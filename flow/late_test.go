@@ -46,7 +46,7 @@ func TestProtocolBeginsLate(t *testing.T) {
 			{true, "220 go ahead\r\n"},
 			{false, lateHello},
 			{true, lateServerHello},
-		}, "tls tls"},
+		}, "smtp tls tls"},
 		{"SOCKS", []turn{
 			{false, "\x05\x01\x00"},
 			{true, "\x05\x00"},

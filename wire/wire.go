@@ -218,12 +218,12 @@ func Table() []Protocol {
 		{Name: "mqtt", TCPPorts: []uint16{1883}, Sniff: sniffMQTT, NewStream: newMQTTStream, LongLived: true},
 		{Name: "pop3", TCPPorts: []uint16{110}, Sniff: sniffPOP3, NewStream: newPOP3Stream},
 		{Name: "smb", TCPPorts: []uint16{445, 139}, Sniff: sniffSMB, NewStream: newSMBStream, LongLived: true},
+		{Name: "smtp", TCPPorts: []uint16{25, 587}, Sniff: sniffSMTP, NewStream: newSMTPStream},
+		{Name: "telnet", TCPPorts: []uint16{23}, Sniff: sniffTelnet, NewStream: newTelnetStream},
 
 		// Industrial protocols.
 		{Name: "modbus", TCPPorts: []uint16{502}, Sniff: sniffModbus, NewStream: newModbusStream, LongLived: true},
 		{Name: "cotp", TCPPorts: []uint16{102}, Sniff: sniffCOTP, NewStream: newCOTPStream, LongLived: true}, // S7, MMS
-		{Name: "smtp", TCPPorts: []uint16{25, 587}, Sniff: sniffSMTP, NewStream: newSMTPStream},
-		{Name: "telnet", TCPPorts: []uint16{23}, Sniff: sniffTelnet, NewStream: newTelnetStream},
 	}
 }
 
