@@ -52,13 +52,22 @@ test: test-deps ## build and vet everything, then test as shipped and again with
 	CGO_ENABLED=1 $(TOOL) gotestsum --format standard-quiet -- -race -short -shuffle=on $(PKG)
 
 # Programs that tests compare with or need: name:Debian package.
-TEST_TOOLS := tshark:tshark tcpdump:tcpdump gcc:gcc ip:iproute2
+TEST_TOOLS := tshark:tshark tcpdump:tcpdump gcc:gcc ip:iproute2 \
+	lognormalizer:liblognorm-utils rsyslogd:rsyslog victoria-metrics:victoria-metrics \
+	influxd:influxdb mosquitto:mosquitto
+# A package that a program needs besides its own, by a file of it: file:package.
+TEST_FILES := /usr/lib/$(shell uname -m)-linux-gnu/rsyslog/lmnsd_gtls.so:rsyslog-gnutls
 
+# Servers are installed and not started (policy-rc.d): each test starts its own.
 .PHONY: test-deps
 test-deps: ## install what the tests need (Debian, as root; quick when all is there)
 	@missing=(); \
+	export PATH="$$PATH:/usr/sbin"; \
 	for t in $(TEST_TOOLS); do \
 		command -v "$${t%%:*}" >/dev/null || missing+=("$${t##*:}"); \
+	done; \
+	for f in $(TEST_FILES); do \
+		[[ -e $${f%%:*} ]] || missing+=("$${f##*:}"); \
 	done; \
 	if (( $${#missing[@]} == 0 )); then exit 0; fi; \
 	if (( EUID != 0 )) || ! command -v apt-get >/dev/null; then \
@@ -67,6 +76,10 @@ test-deps: ## install what the tests need (Debian, as root; quick when all is th
 	fi; \
 	echo "install $${missing[*]}"; \
 	export DEBIAN_FRONTEND=noninteractive; \
+	policy=/usr/sbin/policy-rc.d; \
+	if [[ ! -e $$policy ]]; then \
+		printf '#!/bin/sh\nexit 101\n' >$$policy; chmod +x $$policy; trap "rm -f $$policy" EXIT; \
+	fi; \
 	apt-get -qq update && apt-get -qq install -y --no-install-recommends "$${missing[@]}" libc6-dev >/dev/null
 
 .PHONY: generate
@@ -124,7 +137,7 @@ BENCH_TOOLS := tcpdump:tcpdump softflowd:softflowd argus:argus-server ndpiReader
 
 .PHONY: bench-deps
 bench-deps: ## install the programs that make bench compares with (Debian, as root)
-	@$(MAKE) test-deps TEST_TOOLS="$(BENCH_TOOLS)"
+	@$(MAKE) test-deps TEST_TOOLS="$(BENCH_TOOLS)" TEST_FILES=
 
 .PHONY: bench bench-peers bench-stages bench-all
 bench: bench-peers bench-stages ## measure beside other programs and stage by stage, into docs/performance.md (3 minutes)

@@ -26,6 +26,12 @@ func debianPackage(tool string) string {
 		return "iproute2"
 	case "nft":
 		return "nftables"
+	case "lognormalizer":
+		return "liblognorm-utils"
+	case "rsyslogd":
+		return "rsyslog"
+	case "influxd":
+		return "influxdb"
 	default:
 		return tool
 	}
