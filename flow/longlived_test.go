@@ -144,3 +144,60 @@ func TestLongLived(t *testing.T) {
 		})
 	}
 }
+
+// TestRequestsBehindLongBodies: on a connection that is kept alive, requests
+// and responses are found behind bodies of any length and framing.
+func TestRequestsBehindLongBodies(t *testing.T) {
+	chunk := "5dc\r\n" + strings.Repeat("c", 1500) + "\r\n"
+	plain := strings.Repeat("p", 3_000_000)
+	get := func(path string) string { return "GET /" + path + " HTTP/1.1\r\nHost: a.example\r\n\r\n" }
+	turns := []struct {
+		server bool
+		text   string
+	}{
+		{false, get("1") + get("2") + get("3") + get("4")},
+		{true, "HTTP/1.1 201 A\r\nTransfer-Encoding: chunked\r\n\r\n" + strings.Repeat(chunk, 2000) + "0\r\n\r\n"},
+		{true, fmt.Sprintf("HTTP/1.1 202 B\r\nContent-Length: %d\r\n\r\n", len(plain)) + plain},
+		{true, "HTTP/1.1 203 C\r\nTransfer-Encoding: chunked\r\n\r\n" + strings.Repeat("1\r\nx\r\n", 50_000) + "0\r\n\r\n"},
+		{true, "HTTP/1.1 204 D\r\n\r\n"},
+		{false, "POST /5 HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n" + strings.Repeat(chunk, 2000) + "0\r\n\r\n" + get("6")},
+	}
+	s := newTestShard(t, nil)
+	client, server := hostAt("192.168.1.20", 40000), hostAt("198.51.100.9", 80)
+	seq, n := [2]uint32{100, 900}, uint64(2)
+	s.Packet(tcpFrame(t, client, server, TCPSyn, 99, 0, ""), second, 1)
+	s.Packet(tcpFrame(t, server, client, TCPSyn|TCPAck, 899, 100, ""), second, 2)
+	for _, turn := range turns {
+		from, to, dir := client, server, 0
+		if turn.server {
+			from, to, dir = server, client, 1
+		}
+		for text := turn.text; text != ""; n++ {
+			part := text[:min(1460, len(text))]
+			s.Packet(tcpFrame(t, from, to, TCPAck, seq[dir], 1, part), second+int64(n), n+1)
+			seq[dir] += uint32(len(part))
+			text = text[len(part):]
+			if waiting := s.streams.bytes; waiting > 2*streamBudget {
+				t.Fatalf("%d bytes wait", waiting)
+			}
+		}
+	}
+	s.Close(2 * second)
+	var got []string
+	events := slices.Clone(s.Events())
+	slices.SortFunc(events, func(a, b Event) int { return Compare(&a, &b) })
+	for _, e := range events {
+		for _, m := range e.Messages {
+			switch m := m.(type) {
+			case *wire.HTTPRequest:
+				got = append(got, m.Target)
+			case *wire.HTTPResponse:
+				got = append(got, fmt.Sprint(m.Status))
+			}
+		}
+	}
+	want := []string{"/1", "/2", "/3", "/4", "201", "202", "203", "204", "/5", "/6"}
+	if !slices.Equal(got, want) || s.Stats().ParseErrors != 0 {
+		t.Errorf("%q, want %q; %v", got, want, s.Stats())
+	}
+}
