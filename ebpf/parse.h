@@ -10,7 +10,8 @@
 
 #define ETH_HLEN 14
 #define VLAN_HLEN 4
-#define PPPOE_HLEN 8 /* with the PPP protocol behind it */
+#define PPPOE_HLEN 6
+#define PPP_HLEN 2 /* as in PPPoE: protocol only */
 
 #define ETH_P_IP 0x0800
 #define ETH_P_ARP 0x0806
@@ -470,14 +471,18 @@ static __always_inline enum reason frame(struct cursor *c, struct packet *p, __u
 	if (p->ethertype == ETH_P_PPP_SES) {
 		NEED(c, PPPOE_HLEN, TRUNCATED_LINK);
 		b = c->data + c->off;
-		if (b[0] != 0x11 || b[1] || (be16(b + 6) != PPP_IP && be16(b + 6) != PPP_IPV6))
+		if (b[0] != 0x11 || b[1]) /* not version 1, or discovery */
 			return NON_IP;
-		p->ethertype = be16(b + 6) == PPP_IP ? ETH_P_IP : ETH_P_IPV6;
-		if (be16(b + 4) + 6U < c->end - c->off)
-			c->end = c->off + 6 + be16(b + 4);
-		if (c->off + PPPOE_HLEN > c->end)
-			return TRUNCATED_LINK;
 		c->off += PPPOE_HLEN;
+		if (be16(b + 4) < c->end - c->off)
+			c->end = c->off + be16(b + 4);
+		NEED(c, PPP_HLEN, TRUNCATED_LINK);
+		b = c->data + c->off;
+		id = be16(b);
+		if (id != PPP_IP && id != PPP_IPV6)
+			return NON_IP;
+		p->ethertype = id == PPP_IP ? ETH_P_IP : ETH_P_IPV6;
+		c->off += PPP_HLEN;
 	}
 	return network(c, p);
 }

@@ -32,10 +32,14 @@ type sweeper struct {
 
 	keys   []kernelFlowKey
 	values []kernelFlowRecord
-	known  map[kernelFlowKey]known
-	idle   []doomed
-	last   int // flows in the table after the sweep before
-	delta  Delta
+	// What has been reported of each flow lies apart from the keys, so that
+	// looking for a flow touches little memory, and writing needs no second look.
+	index map[kernelFlowKey]int32
+	known []known
+	spare []int32 // of known, not in use
+	idle  []doomed
+	last  int // flows in the table after the sweep before
+	delta Delta
 }
 
 // known is what has been reported of a flow.
@@ -57,7 +61,7 @@ func (s *sweeper) init(flows *ebpf.Map, cfg Config) {
 	s.flows, s.cfg, s.capacity = flows, cfg, cfg.Flows
 	s.keys = make([]kernelFlowKey, sweepBatch)
 	s.values = make([]kernelFlowRecord, sweepBatch)
-	s.known = make(map[kernelFlowKey]known)
+	s.index = make(map[kernelFlowKey]int32)
 }
 
 // Sweep reads the table of flows and calls f for each that has changed since
@@ -191,53 +195,69 @@ func (s *sweeper) remove(c *clock, out *Swept, report func(*Delta)) error {
 		out.Removed++
 		s.difference(c, &d.key, v, d.why, out)
 		report(&s.delta)
-		delete(s.known, d.key)
+		s.forget(&d.key)
 	}
 	return nil
+}
+
+// recall returns what has been reported of a flow, which is made if need be.
+func (s *sweeper) recall(k *kernelFlowKey) *known {
+	i, ok := s.index[*k]
+	if !ok {
+		if n := len(s.spare); n > 0 {
+			i, s.spare = s.spare[n-1], s.spare[:n-1]
+			s.known[i] = known{}
+		} else {
+			i = int32(len(s.known))
+			s.known = append(s.known, known{})
+		}
+		s.index[*k] = i
+	}
+	return &s.known[i]
+}
+
+// forget gives up what has been reported of a flow that is gone.
+func (s *sweeper) forget(k *kernelFlowKey) {
+	s.spare = append(s.spare, s.index[*k])
+	delete(s.index, *k)
 }
 
 // difference writes into s.delta what has been added to a flow. It is false if
 // there is nothing to tell.
 func (s *sweeper) difference(c *clock, k *kernelFlowKey, v *kernelFlowRecord, why Removal, out *Swept) bool {
-	was := s.known[*k]
-	fresh := was.incarnation != v.FirstNs
-	if fresh {
-		was = known{incarnation: v.FirstNs}
+	was := s.recall(k)
+	if was.incarnation != v.FirstNs {
+		*was = known{incarnation: v.FirstNs}
 	}
+	fresh := was.packets == [2]uint64{}
 	d := &s.delta
 	changed := false
 	for i := range v.Side {
 		side := &v.Side[i]
-		for _, counter := range []struct {
-			now  uint64
-			was  *uint64
-			diff *uint64
-		}{
-			{side.Packets, &was.packets[i], &d.Packets[i]},
-			{side.Bytes, &was.bytes[i], &d.Bytes[i]},
-			{side.Payload, &was.payload[i], &d.Payload[i]},
-		} {
-			if counter.now < *counter.was {
-				out.Implausible++
-				*counter.diff = 0
-				continue
-			}
-			*counter.diff = counter.now - *counter.was
-			*counter.was = counter.now
-		}
+		d.Packets[i] = advance(&was.packets[i], side.Packets, out)
+		d.Bytes[i] = advance(&was.bytes[i], side.Bytes, out)
+		d.Payload[i] = advance(&was.payload[i], side.Payload, out)
 		changed = changed || d.Packets[i] != 0
 	}
 	if !changed && why == Kept {
 		return false // nothing came, or the program is about to add the first packet
-	}
-	if why == Kept {
-		s.known[*k] = was
 	}
 	d.describe(k, v)
 	s.budgets(d, v)
 	d.New, d.Removed = fresh, why
 	d.First, d.Last = c.unix(v.FirstNs), c.unix(max(v.FirstNs, v.LastNs))
 	return true
+}
+
+// advance moves a counter on and returns by how much.
+func advance(was *uint64, now uint64, out *Swept) uint64 {
+	if now < *was {
+		out.Implausible++
+		return 0
+	}
+	d := now - *was
+	*was = now
+	return d
 }
 
 // describe copies what is known of a flow as a whole.

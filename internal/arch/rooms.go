@@ -39,6 +39,9 @@ func rooms() map[string][]string {
 // from downstream belongs to pipeline or cmd.
 func testsAlso() map[string][]string {
 	return map[string][]string{
+		// The parser in the kernel is compared with the decoder in flow, on
+		// frames that capture reads.
+		"ebpf": {"capture", "flow"},
 		// The whole way from packets to alerts is judged on labelled traffic.
 		"pipeline": {"sim"},
 	}
