@@ -94,8 +94,10 @@ type Config interface {
 type Options struct {
 	Name string // of the sink in the configuration, unique
 	Site string // name of this sensor, "" if not set
-	Log  *slog.Logger
-	Now  func() time.Time // wall-clock time
+	// Version is that of the program, "" if not known.
+	Version string
+	Log     *slog.Logger
+	Now     func() time.Time // wall-clock time
 }
 
 // FieldError is an error in one setting. The loader of the configuration adds

@@ -1,5 +1,7 @@
 package notify
 
+import "strings"
+
 // Secret is a password, token or key. It prints as dots wherever it ends up.
 type Secret struct{ value string }
 
@@ -33,3 +35,30 @@ func (s *Secret) UnmarshalText(b []byte) error {
 	s.value = string(b)
 	return nil
 }
+
+// scrub takes secrets out of an error that a server or library had a say in,
+// and leaves its chain as it is.
+func scrub(err error, secrets ...Secret) error {
+	if err == nil {
+		return nil
+	}
+	text := err.Error()
+	for _, s := range secrets {
+		// What is shorter than this is no secret, and would blot out words.
+		if len(s.value) >= 4 {
+			text = strings.ReplaceAll(text, s.value, hidden)
+		}
+	}
+	if text == err.Error() {
+		return err
+	}
+	return &scrubbed{text, err}
+}
+
+type scrubbed struct {
+	text string
+	err  error
+}
+
+func (s *scrubbed) Error() string { return s.text }
+func (s *scrubbed) Unwrap() error { return s.err }

@@ -4,6 +4,7 @@ package notify
 func Table() []Spec {
 	return []Spec{
 		{"jsonlines", "append each notice as a line of JSON to a file", func() Config { return &JSONLines{} }},
+		{"webhook", "POST each notice to an HTTP service, in any format", func() Config { return &Webhook{Format: "json"} }},
 	}
 }
 
