@@ -1,6 +1,7 @@
 package eve
 
 import (
+	"encoding/json"
 	"slices"
 	"strconv"
 
@@ -35,7 +36,41 @@ func secureKinds() []compared {
 				}
 			},
 		},
+		sshNames(),
+		allValues("SSH hassh", "ssh.client.hassh.hash", nil, always, "ssh.kex.hassh"),
+		allValues("SSH hasshServer", "ssh.server.hassh.hash", nil, always, "ssh.kex.hasshserver"),
 		serverChoice("DTLS ciphers", "tls.cipher", "dtls", dkind, dcipher, wire.CipherName),
+	}
+}
+
+func always(map[string][]string) bool { return true }
+
+// sshNames compares identification strings, which tshark shows whole.
+func sshNames() compared {
+	const field = "ssh.protocol"
+	return compared{
+		name: "SSH identifications", filter: field, fields: []string{field},
+		theirs: func(row map[string][]string, add func(string)) {
+			for _, v := range row[field] {
+				add(normal(v))
+			}
+		},
+		ours: func(l *line, add func(string)) {
+			var m struct{ SSH sshBody }
+			if l.EventType != "ssh" || json.Unmarshal(l.text, &m) != nil {
+				return
+			}
+			for _, e := range []*sshEnd{m.SSH.Client, m.SSH.Server} {
+				if e == nil {
+					continue
+				}
+				text := "SSH-" + e.Version + "-" + e.Software
+				if e.Comments != "" {
+					text += " " + e.Comments
+				}
+				add(normal(text))
+			}
+		},
 	}
 }
 

@@ -2,6 +2,7 @@ package eve
 
 import (
 	"encoding/base64"
+	"strings"
 	"testing"
 
 	"gatehouse/internal/testkit"
@@ -40,6 +41,42 @@ func TestGoldenDatagramTLS(t *testing.T) {
 		"\x00\x16"+"\x00\x00\x00\x12\x00\x10\x00\x00\x0dcloud.example")))
 	s.udp(server, client, dtlsRecord(2, []byte("\xfe\xfd"+string(make([]byte, 32))+"\x00"+"\xc0\x2b"+"\x00"+"\x00\x00")))
 	testkit.Golden(t, s.log(), "testdata/datagram_tls.jsonl")
+}
+
+// sshPacket wraps a payload without encryption.
+func sshPacket(payload string) []byte {
+	n := len(payload) + 5
+	return append([]byte{0, 0, byte(n >> 8), byte(n), 4}, payload+"\x00\x00\x00\x00"...)
+}
+
+// sshKexInit offers algorithms.
+func sshKexInit(kex, cipher string) []byte {
+	payload := "\x14" + string(make([]byte, 16))
+	for _, list := range []string{kex, "ssh-ed25519", cipher, cipher, "hmac-sha2-256", "hmac-sha2-256", "none", "none", "", ""} {
+		payload += string([]byte{0, 0, 0, byte(len(list))}) + list
+	}
+	return sshPacket(payload + "\x00\x00\x00\x00\x00")
+}
+
+// TestGoldenSSH: a login that fails and one that succeeds, both inferred.
+func TestGoldenSSH(t *testing.T) {
+	s := newScenario(t)
+	client, server := camera, gateway.at(22)
+	s.connect(client, server)
+	s.tcp(server, client, "PA", []byte("SSH-2.0-OpenSSH_9.6p1 Ubuntu-3ubuntu13\r\n"))
+	s.tcp(client, server, "PA", []byte("SSH-2.0-dropbear_2022.83\r\n"))
+	s.tcp(client, server, "PA", sshKexInit("curve25519-sha256,diffie-hellman-group14-sha1", "aes128-ctr,3des-cbc"))
+	s.tcp(server, client, "PA", sshKexInit("curve25519-sha256", "aes256-ctr,aes128-ctr"))
+	newKeys := string(sshPacket("\x15"))
+	s.tcp(server, client, "PA", []byte(newKeys))
+	s.tcp(client, server, "PA", []byte(newKeys+strings.Repeat("x", 64))) // asks for ssh-userauth
+	s.tcp(server, client, "PA", make([]byte, 64))                        // accepted
+	for _, answer := range []int{80, 80, 48} {                           // the list of methods, a refusal, success
+		s.tcp(client, server, "PA", make([]byte, 96))
+		s.tcp(server, client, "PA", make([]byte, answer))
+	}
+	s.disconnect(client, server)
+	testkit.Golden(t, s.log(), "testdata/ssh.jsonl")
 }
 
 // dtlsRecord is a handshake message of DTLS 1.2 in one record.

@@ -9,9 +9,15 @@ import (
 // lead there.
 type secureBodies struct {
 	QUIC *quicBody `json:"quic,omitempty"`
+	SSH  *sshBody  `json:"ssh,omitempty"`
 }
 
 // secure writes one message of such a protocol.
 func (w *Writer) secure(ev *flow.Event, m wire.Message) error {
-	return w.industrial(ev, m)
+	switch m := m.(type) {
+	case *wire.SSH:
+		return w.ssh(ev, m)
+	default:
+		return w.industrial(ev, m)
+	}
 }

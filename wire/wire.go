@@ -208,6 +208,7 @@ func Table() []Protocol {
 		},
 		{Name: "dtls", UDPPorts: []uint16{4433, 5684}, SniffDatagram: sniffDTLS, LeadByte: leadsDTLS, NewDatagrams: known.newDTLSFlow},
 		{Name: "quic", UDPPorts: []uint16{443}, SniffDatagram: sniffQUIC, LeadByte: leadsQUIC, NewDatagrams: newQUICFlow},
+		{Name: "ssh", TCPPorts: []uint16{22, 2222}, Sniff: sniffSSH, NewStream: newSSHStream},
 		{
 			Name: "http", TCPPorts: []uint16{80, 8000, 8080},
 			Sniff: sniffHTTP, SniffLate: sniffLateHTTP, NewStream: newHTTPStream, LongLived: true,

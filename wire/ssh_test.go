@@ -1,0 +1,283 @@
+package wire
+
+import (
+	"crypto/ed25519"
+	"crypto/md5"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/crypto/ssh"
+)
+
+// sshEndOf is an end of a recorded connection that has addresses, which
+// x/crypto/ssh asks for.
+type sshEndOf struct{ end }
+
+func (sshEndOf) LocalAddr() net.Addr  { return &net.TCPAddr{} }
+func (sshEndOf) RemoteAddr() net.Addr { return &net.TCPAddr{} }
+
+// sshSession lets Go's own SSH client log in to Go's own server, which knows
+// the password "right", and returns what crossed and how it ended.
+func sshSession(tb testing.TB, config ssh.Config, passwords ...string) ([]chunk, error) {
+	tb.Helper()
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	signer, err := ssh.NewSignerFromKey(key)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	server := &ssh.ServerConfig{Config: config, ServerVersion: "SSH-2.0-Camera_1.2 build 7"}
+	server.PasswordCallback = func(_ ssh.ConnMetadata, password []byte) (*ssh.Permissions, error) {
+		if string(password) != "right" {
+			return nil, errors.New("wrong password")
+		}
+		return nil, nil
+	}
+	server.AddHostKey(signer)
+	next := 0
+	client := &ssh.ClientConfig{
+		Config: config, User: "admin", ClientVersion: "SSH-2.0-Tool_3", HostKeyCallback: ssh.InsecureIgnoreHostKey(),
+		Auth: []ssh.AuthMethod{ssh.RetryableAuthMethod(ssh.PasswordCallback(func() (string, error) {
+			next++
+			return passwords[next-1], nil
+		}), len(passwords))},
+	}
+	log := &wireLog{}
+	log.moved = sync.NewCond(&log.mu)
+	ends := [2]sshEndOf{{end{dir: FromClient, log: log}}, {end{dir: FromServer, log: log}}}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if conn, _, _, err := ssh.NewServerConn(ends[FromServer], server); err == nil {
+			conn.Close()
+		}
+		ends[FromServer].Close()
+	})
+	conn, _, _, err := ssh.NewClientConn(ends[FromClient], "", client)
+	if err == nil {
+		conn.Close()
+	}
+	ends[FromClient].Close()
+	wg.Wait()
+	return log.chunks, err
+}
+
+// TestSSHSession infers from the sizes of packets what Go's own server decided,
+// with ciphers and MACs of every kind.
+func TestSSHSession(t *testing.T) {
+	for _, config := range []ssh.Config{
+		{},
+		{Ciphers: []string{"chacha20-poly1305@openssh.com"}},
+		{Ciphers: []string{"aes256-gcm@openssh.com"}},
+		{Ciphers: []string{"aes128-ctr"}, MACs: []string{"hmac-sha2-256-etm@openssh.com"}},
+		{Ciphers: []string{"aes128-ctr"}, MACs: []string{"hmac-sha2-512"}},
+		{Ciphers: []string{"aes256-ctr"}, MACs: []string{"hmac-sha1-96"}, KeyExchanges: []string{"diffie-hellman-group14-sha256"}},
+	} {
+		for _, passwords := range [][]string{{"right"}, {"wrong"}, {"wrong", "wronger", "right"}} {
+			t.Run(fmt.Sprint(config.Ciphers, config.MACs, passwords), func(t *testing.T) {
+				chunks, sessionErr := sshSession(t, config, passwords...)
+				msgs, _ := play(t, newSSHStream(), chunks, 0)
+				var got, want []Outcome
+				for _, p := range passwords {
+					want = append(want, map[bool]Outcome{true: Succeeded, false: Failed}[p == "right"])
+				}
+				for _, m := range msgs[1:] {
+					login, ok := m.(*Login)
+					if !ok || !login.Inferred || login.Clear || login.Service != "ssh" {
+						t.Fatalf("got %+v", m)
+					}
+					got = append(got, login.Outcome)
+				}
+				if !slices.Equal(got, want) || (sessionErr == nil) != slices.Contains(got, Succeeded) {
+					t.Errorf("got %v, want %v; the client says: %v", got, want, sessionErr)
+				}
+				m := msgs[0].(*SSH)
+				if m.Client.Software != "Tool_3" || m.Server.Software != "Camera_1.2" || m.Server.Comments != "build 7" ||
+					m.Client.Version != "2.0" || len(m.Client.HASSH) != 32 || len(m.Server.HASSH) != 32 ||
+					m.HostKey != "ssh-ed25519" || m.KEX == "" ||
+					config.Ciphers != nil && m.Cipher != config.Ciphers[0] || config.MACs != nil && m.MAC != config.MACs[0] {
+					t.Errorf("got %+v", m)
+				}
+			})
+		}
+	}
+}
+
+// sshLists is a KEXINIT packet with the given kex algorithms.
+func sshKexInitOf(kex string) []byte {
+	list := func(s string) []byte { return join(0, 0, 0, len(s), s) }
+	payload := join(sshKexInit, make([]byte, 16), list(kex), list("ssh-rsa"),
+		list("aes1"), list("aes2"), list("mac1"), list("mac2"), list("none"), list("zlib"), list(""), list(""), 0, 0, 0, 0, 0)
+	return join(0, 0, (len(payload)+5)>>8, len(payload)+5, 4, payload, make([]byte, 4))
+}
+
+func md5Hex(s string) string {
+	sum := md5.Sum([]byte(s))
+	return hex.EncodeToString(sum[:])
+}
+
+func TestSSHStream(t *testing.T) {
+	banner := "SSH-2.0-dropbear_2022.83\r\n"
+	init := sshKexInitOf("a,b")
+	const clientText = "a,b;aes1;mac1;none"
+	for _, tt := range []struct {
+		name string
+		in   []chunk
+		want []Message
+		err  error
+	}{
+		{
+			"both ends",
+			[]chunk{{FromServer, join(banner, sshKexInitOf("c,b"))}, {FromClient, join("SSH-1.99-x y z\r\n", init)}},
+			[]Message{&SSH{
+				Client: SSHEnd{"1.99", "x", "y z", md5Hex(clientText), clientText},
+				Server: SSHEnd{"2.0", "dropbear_2022.83", "", md5Hex("c,b;aes2;mac2;zlib"), "c,b;aes2;mac2;zlib"},
+				KEX:    "b", HostKey: "ssh-rsa", Cipher: "aes1", MAC: "mac1",
+			}},
+			nil,
+		},
+		{"nothing in common", []chunk{{FromServer, join(banner, sshKexInitOf("c"))}, {FromClient, join("SSH-2.0-x\r\n", init)}}, []Message{&SSH{
+			Client:  SSHEnd{"2.0", "x", "", md5Hex(clientText), clientText},
+			Server:  SSHEnd{"2.0", "dropbear_2022.83", "", md5Hex("c;aes2;mac2;zlib"), "c;aes2;mac2;zlib"},
+			HostKey: "ssh-rsa", Cipher: "aes1", MAC: "mac1",
+		}}, nil},
+		{"version 1", []chunk{{FromServer, []byte("SSH-1.5-1.2.26\n")}, {FromClient, []byte("SSH-1.5-1.2.26\n")}}, []Message{&SSH{
+			Client: SSHEnd{Version: "1.5", Software: "1.2.26"}, Server: SSHEnd{Version: "1.5", Software: "1.2.26"},
+		}}, ErrDone},
+		{"one end alone", []chunk{{FromServer, []byte(banner)}}, []Message{&SSH{
+			Server: SSHEnd{Version: "2.0", Software: "dropbear_2022.83"},
+		}}, nil},
+		{"no software", []chunk{{FromServer, []byte("SSH-2.0\r\n")}}, nil, ErrNotMine},
+		{"a line of 300 bytes", []chunk{{FromServer, []byte("SSH-2.0-" + strings.Repeat("x", 300))}}, nil, ErrNotMine},
+		{"another protocol", []chunk{{FromServer, []byte("220 SSH-2.0")}}, nil, ErrNotMine},
+		{"a packet of 64 KiB", []chunk{{FromServer, join(banner, 0, 1, 0, 0, 4, 20)}}, []Message{&SSH{
+			Server: SSHEnd{Version: "2.0", Software: "dropbear_2022.83"},
+		}}, ErrMalformed},
+		{"more padding than packet", []chunk{{FromServer, join(banner, 0, 0, 0, 8, 7, 20)}}, []Message{&SSH{
+			Server: SSHEnd{Version: "2.0", Software: "dropbear_2022.83"},
+		}}, ErrMalformed},
+		{"a list longer than its packet", []chunk{{FromServer, join(banner, 0, 0, 0, 24, 2, 20, make([]byte, 16), 0, 0, 255, 255, 0, 0)}}, []Message{&SSH{
+			Server: SSHEnd{Version: "2.0", Software: "dropbear_2022.83"},
+		}}, ErrMalformed},
+	} {
+		for _, step := range []int{0, 1} {
+			s := newSSHStream()
+			msgs, err := play(t, s, tt.in, step)
+			for dir := range Dir(2) {
+				msgs = s.(Flusher).Flush(dir, nil, msgs)
+			}
+			if !errors.Is(err, tt.err) {
+				t.Errorf("%s, step %d: got error %v, want %v", tt.name, step, err, tt.err)
+			}
+			if diff := cmp.Diff(tt.want, msgs); diff != "" {
+				t.Errorf("%s, step %d: messages differ (-want +got):\n%s", tt.name, step, diff)
+			}
+		}
+	}
+}
+
+// TestSSHAuthSizes: what sizes mean, and what they do not.
+func TestSSHAuthSizes(t *testing.T) {
+	const c, s = FromClient, FromServer
+	type turn struct {
+		dir Dir
+		n   int
+	}
+	for _, tt := range []struct {
+		name string
+		in   []turn
+		want []Outcome
+	}{
+		{"accepted, refused, success", []turn{{c, 44}, {s, 44}, {c, 68}, {s, 52}, {c, 148}, {s, 28}}, []Outcome{Succeeded}},
+		{"extensions first", []turn{{s, 300}, {c, 44}, {s, 44}, {c, 68}, {s, 52}, {c, 148}, {s, 28}}, []Outcome{Succeeded}},
+		{"extensions after the question", []turn{{c, 44}, {s, 300}, {s, 44}, {c, 68}, {s, 52}, {c, 148}, {s, 52}}, []Outcome{Failed}},
+		{"a banner before the refusal", []turn{{c, 44}, {s, 44}, {c, 68}, {s, 200}, {s, 52}, {c, 148}, {s, 28}}, []Outcome{Succeeded}},
+		{"a key that is known, then signed", []turn{{c, 44}, {s, 44}, {c, 68}, {s, 52}, {c, 372}, {s, 332}, {c, 644}, {s, 28}}, []Outcome{Succeeded}},
+		{"success, then host keys", []turn{{c, 44}, {s, 44}, {c, 68}, {s, 28}, {s, 500}, {c, 60}, {s, 28}}, []Outcome{Succeeded}},
+		{"only none", []turn{{c, 44}, {s, 44}, {c, 68}, {s, 52}}, nil},
+		{"server alone", []turn{{s, 44}, {s, 28}, {s, 28}}, nil},
+	} {
+		var a sshAuth
+		var got []Outcome
+		for _, turn := range tt.in {
+			if a.over() != nil {
+				break
+			}
+			if o := a.judge(turn.dir, turn.n); o != OutcomeUnknown {
+				got = append(got, o)
+			}
+		}
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("%s: got %v, want %v", tt.name, got, tt.want)
+		}
+	}
+	var a sshAuth
+	n := 0
+	for ; a.over() == nil; n++ {
+		a.judge(c, 100)
+		a.judge(s, 50)
+	}
+	if n > maxSSHTurns+1 {
+		t.Errorf("%d answers judged", n)
+	}
+}
+
+func FuzzSSH(f *testing.F) {
+	chunks, err := sshSession(f, ssh.Config{}, "right")
+	if err != nil {
+		f.Fatal(err)
+	}
+	var all []byte
+	for _, c := range chunks {
+		all = append(all, c.b...)
+	}
+	f.Add(append([]byte{20}, all[:min(len(all), 4000)]...))
+	f.Add(join(4, "SSH-2.0-x\r\n", sshKexInitOf("a")))
+	f.Add([]byte("\xffSSH-1.5-1.2.26\n"))
+	corpusPayloads(f, func(p transport) {
+		if !p.udp && (p.srcPort == 22 || p.dstPort == 22) {
+			f.Add(append([]byte{255}, p.payload...))
+		}
+	})
+	f.Fuzz(func(t *testing.T, b []byte) { fuzzStream(t, func() Stream { return clearSSH{newSSHStream()} }, b) })
+}
+
+// clearSSH leaves out logins, which depend on how the bytes are divided.
+type clearSSH struct{ Stream }
+
+func (s clearSSH) Feed(dir Dir, b []byte, msgs []Message) (int, []Message, error) {
+	n, out, err := s.Stream.Feed(dir, b, msgs)
+	out = slices.DeleteFunc(out, func(m Message) bool { _, login := m.(*Login); return login })
+	if errors.Is(err, ErrDone) {
+		err = nil
+	}
+	return n, out, err
+}
+
+func BenchmarkSSH(b *testing.B) {
+	chunks, err := sshSession(b, ssh.Config{}, "right")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		s := newSSHStream()
+		for _, c := range chunks {
+			if _, _, err := s.Feed(c.dir, c.b, nil); err != nil {
+				if !errors.Is(err, ErrDone) {
+					b.Fatal(err)
+				}
+				break
+			}
+		}
+	}
+}
