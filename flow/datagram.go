@@ -17,9 +17,10 @@ const (
 
 // talk is a parser of the datagrams of one flow.
 type talk struct {
-	parser wire.Datagrams // nil: none
-	row    uint8
-	done   bool // it needs no more datagrams
+	parser   wire.Datagrams // nil: none
+	retainer wire.Retainer  // nil if it is none
+	row      uint8
+	done     bool // it needs no more datagrams
 }
 
 // datagram parses a UDP payload: by what the flow has been recognised as, by
@@ -149,6 +150,7 @@ func (s *Shard) beginTalk(r ref, e *entry, row uint8, h *Headers, from side) err
 		}
 		if t.parser == nil {
 			*t = talk{parser: s.protocols[row-1].NewDatagrams(), row: row}
+			t.retainer, _ = t.parser.(wire.Retainer)
 		}
 		err := s.tell(e, st, t, h, from)
 		s.streams.settle(s, i)

@@ -68,8 +68,8 @@ func (s *Shard) run(e *entry, st *stream, dir wire.Dir, b []byte) {
 	hf.keep(b[n:])
 	switch {
 	case err == nil:
-		if sk, ok := st.parser.(wire.Skipper); ok && n == len(b) {
-			hf.skip = max(0, s.callSkip(sk, dir))
+		if st.skipper != nil && n == len(b) {
+			hf.skip = max(0, s.callSkip(st.skipper, dir))
 		}
 	case errors.Is(err, wire.ErrUpgrade):
 		s.upgrade(e, st)
@@ -93,7 +93,10 @@ func (hf *half) keep(b []byte) {
 // speak gives a connection its parser.
 func (s *Shard) speak(st *stream, row uint8) {
 	p := &s.protocols[row-1]
-	st.parser, st.row, st.longLived = p.NewStream(), row, p.LongLived
+	st.spoken = spoken{parser: p.NewStream(), row: row, longLived: p.LongLived}
+	st.skipper, _ = st.parser.(wire.Skipper)
+	st.flusher, _ = st.parser.(wire.Flusher)
+	st.retainer, _ = st.parser.(wire.Retainer)
 }
 
 // sniff recognises the protocol from the first bytes of a direction. Of a
@@ -167,14 +170,14 @@ func (s *Shard) sniffLate(e *entry, st *stream, dir wire.Dir, segment []byte) {
 
 // upgrade starts over: what follows in both directions is another protocol.
 func (s *Shard) upgrade(e *entry, st *stream) {
-	st.parser = nil
+	st.spoken = spoken{}
 	if st.upgrades++; st.upgrades > maxUpgrades {
 		s.release(e)
 		return
 	}
 	for dir := range wire.Dir(2) {
 		hf := &st.half[dir]
-		hf.skip, hf.spent = 0, len(hf.buf)
+		hf.skip, hf.spent, hf.lost = 0, len(hf.buf), false
 	}
 	for dir := range wire.Dir(2) {
 		hf := &st.half[dir]
@@ -202,11 +205,10 @@ func (s *Shard) gap(e *entry, st *stream, dir wire.Dir) {
 // some bytes: each direction goes on where the head of a message is found.
 func (s *Shard) restart(e *entry, st *stream) {
 	s.stats.StreamGaps++
-	f, flushes := st.parser.(wire.Flusher)
 	for dir := range wire.Dir(2) {
 		hf := &st.half[dir]
-		if flushes && !hf.stopped {
-			s.foundAll(e, s.callFlush(f, dir, hf.buf))
+		if st.flusher != nil && !hf.stopped {
+			s.foundAll(e, s.callFlush(st.flusher, dir, hf.buf))
 		}
 		hf.buf, hf.skip, hf.spent, hf.lost = nil, 0, 0, true
 	}
@@ -244,8 +246,8 @@ func (s *Shard) flush(e *entry, st *stream, dir wire.Dir) {
 	if len(hf.held) > 0 {
 		s.stats.StreamGaps++ // what they waited for never came
 	}
-	if f, ok := st.parser.(wire.Flusher); ok {
-		s.foundAll(e, s.callFlush(f, dir, hf.buf))
+	if st.flusher != nil {
+		s.foundAll(e, s.callFlush(st.flusher, dir, hf.buf))
 	}
 	hf.drop()
 }

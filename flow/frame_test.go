@@ -9,10 +9,10 @@ import (
 	"gatehouse/wire"
 )
 
-// spoken is a message of the protocols in frameTable.
-type spoken string
+// uttered is a message of the protocols in frameTable.
+type uttered string
 
-func (spoken) Protocol() string { return "spoken" }
+func (uttered) Protocol() string { return "spoken" }
 
 // frameTable reads one protocol above Ethernet, one above 802.2 and IGMP: what
 // begins with 'y' is a message, with 'n' another protocol, with 'p' a panic.
@@ -22,7 +22,7 @@ func frameTable() []wire.Protocol {
 		case len(b) == 0:
 			return nil, wire.ErrTruncated
 		case b[0] == 'y':
-			return spoken(bytes.TrimRight(b, "\x00")), nil
+			return uttered(bytes.TrimRight(b, "\x00")), nil
 		case b[0] == 'n':
 			return nil, wire.ErrNotMine
 		case b[0] == 'p':
@@ -34,7 +34,7 @@ func frameTable() []wire.Protocol {
 		if len(b) < 3 || b[0] != 0x42 {
 			return nil, wire.ErrNotMine
 		}
-		return spoken("stp"), nil
+		return uttered("stp"), nil
 	}
 	return []wire.Protocol{
 		{Name: "spoken", EtherTypes: []uint16{0x88cc}, Frame: parse, IPProtos: []uint8{2, 1}, Packet: parse},

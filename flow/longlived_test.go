@@ -145,6 +145,27 @@ func TestLongLived(t *testing.T) {
 	}
 }
 
+// TestUpgradeBehindALoss: a direction that looks for the head of a message
+// when the other one changes the protocol is recognised anew.
+func TestUpgradeBehindALoss(t *testing.T) {
+	table := slices.Clone(echoTable)
+	table[0].LongLived = true
+	s := newScript(t, 5)
+	s.shard = shardOf(t, table, nil)
+	s.handshake()
+	s.send(wire.FromClient, TCPAck, 0, "E:a\n")
+	s.send(wire.FromServer, TCPAck, 0, "E:b\n")
+	for i := range maxHeld + 1 { // behind two lost bytes, and none the head of a message
+		s.send(wire.FromClient, TCPAck, 6+2*i, "x\n")
+	}
+	s.send(wire.FromServer, TCPAck, 4, "E:upgrade\n")
+	s.send(wire.FromClient, TCPAck, 6+2*(maxHeld+1), "E:c\n")
+	got := s.lines()
+	if want := []string{"0 a", "1 b", "1 upgrade", "0 c"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q; %v", got, want, s.shard.Stats())
+	}
+}
+
 // TestRequestsBehindLongBodies: on a connection that is kept alive, requests
 // and responses are found behind bodies of any length and framing.
 func TestRequestsBehindLongBodies(t *testing.T) {

@@ -85,14 +85,10 @@ func (s *Shard) callSkip(p wire.Skipper, dir wire.Dir) (n int64) {
 	return p.Skip(dir)
 }
 
-func (s *Shard) callRetained(p any) (n int) {
-	r, ok := p.(wire.Retainer)
-	if !ok {
-		return 0
-	}
+func (s *Shard) callRetained(p wire.Retainer) (n int) {
 	var err error
 	defer s.contain(&err)
-	return r.Retained()
+	return max(0, p.Retained())
 }
 
 // contain turns a panic into an error; it must be deferred.

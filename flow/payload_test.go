@@ -70,6 +70,9 @@ func TestJA4ThroughReassembly(t *testing.T) {
 // TestNamesAgainstTShark compares the counts of HTTP requests and TLS client
 // hellos with those that tshark reassembles.
 func TestNamesAgainstTShark(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs tshark on many captures: leave out -short")
+	}
 	var got, want struct{ requests, hellos int }
 	const every = 12 // starting tshark takes a while
 	for i, file := range corpusFiles(t, "iot-setup") {

@@ -24,13 +24,22 @@ type stream struct {
 	prev, next uint32 // by use, in the pool; index + 1
 	charge     int    // bytes accounted to the pool
 
-	parser    wire.Stream // nil until recognised
-	row       uint8       // of the parser, plus one
-	longLived bool        // wire.Protocol.LongLived of the parser
-	upgrades  int
-	half      [2]half // by wire.Dir
+	spoken
+	upgrades int
+	half     [2]half // by wire.Dir
 
 	talks [maxTalks]talk // of a UDP flow
+}
+
+// spoken is the protocol of a connection: its parser, nil until recognised,
+// and what that can do besides.
+type spoken struct {
+	parser    wire.Stream
+	skipper   wire.Skipper
+	flusher   wire.Flusher
+	retainer  wire.Retainer
+	row       uint8 // plus one
+	longLived bool  // wire.Protocol.LongLived
 }
 
 // half is one direction of a connection: bytes in order, without gaps, each

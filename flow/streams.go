@@ -54,9 +54,13 @@ func (p *streamPool) settle(s *Shard, i uint32) {
 	for d := range st.half {
 		size += cap(st.half[d].buf) + 2*cap(st.half[d].arena) // append may leave the old arena in use
 	}
-	size += s.callRetained(st.parser)
+	if st.retainer != nil {
+		size += s.callRetained(st.retainer)
+	}
 	for k := range st.talks {
-		size += s.callRetained(st.talks[k].parser)
+		if t := &st.talks[k]; t.retainer != nil {
+			size += s.callRetained(t.retainer)
+		}
 	}
 	p.bytes += size - st.charge
 	st.charge = size

@@ -92,6 +92,9 @@ var notFollowed = map[string]string{
 // captures of encapsulations, and a sample of the rest, since starting tshark
 // takes a while.
 func TestAgainstTShark(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs tshark on many captures: leave out -short")
+	}
 	const every = 8
 	telling := []string{"vxlan", "geneve", "gre", "gtp", "mpls", "ppp", "bigtcp", "v6", "vlan", "qinq", "sll", "wlan", "802", "teredo", "hdlc", "null", "raw", "tunnel"}
 	compared := 0
