@@ -294,10 +294,11 @@ func TestDeltaParity(t *testing.T) {
 			read[protocol] += got.Messages[protocol]
 		}
 	}
-	// Of long connections a kernel hands out the beginning.
+	// Of long connections a kernel hands out the beginning, which tells of
+	// protocols only where there are many.
 	for protocol, n := range wanted {
 		t.Logf("%s: %d of %d messages", protocol, read[protocol], n)
-		if read[protocol]*100 < n*85 {
+		if n >= 100 && read[protocol]*100 < n*85 {
 			t.Errorf("%s: %d of %d messages", protocol, read[protocol], n)
 		}
 	}
