@@ -10,14 +10,18 @@ import (
 // serviceBodies are the objects of the services that people and devices log in
 // to, or run beside them.
 type serviceBodies struct {
-	FTP    *ftpBody    `json:"ftp,omitempty"`
-	IMAP   *imapBody   `json:"imap,omitempty"`
-	MQTT   *mqttBody   `json:"mqtt,omitempty"`
-	POP3   *pop3Body   `json:"pop3,omitempty"`
-	SMTP   *smtpBody   `json:"smtp,omitempty"`
-	Telnet *telnetBody `json:"telnet,omitempty"`
-	SMB    *smbBody    `json:"smb,omitempty"`
-	Login  *loginBody  `json:"login,omitempty"`
+	CoAP     *coapBody     `json:"coap,omitempty"`
+	Kerberos *kerberosBody `json:"krb5,omitempty"`
+	LDAP     *ldapBody     `json:"ldap,omitempty"`
+	SNMP     *snmpBody     `json:"snmp,omitempty"`
+	FTP      *ftpBody      `json:"ftp,omitempty"`
+	IMAP     *imapBody     `json:"imap,omitempty"`
+	MQTT     *mqttBody     `json:"mqtt,omitempty"`
+	POP3     *pop3Body     `json:"pop3,omitempty"`
+	SMTP     *smtpBody     `json:"smtp,omitempty"`
+	Telnet   *telnetBody   `json:"telnet,omitempty"`
+	SMB      *smbBody      `json:"smb,omitempty"`
+	Login    *loginBody    `json:"login,omitempty"`
 }
 
 // service writes one message of a service.
@@ -33,6 +37,14 @@ func (w *Writer) service(ev *flow.Event, m wire.Message) error {
 		return w.mqtt(ev, &mqttBody{Publish: &mqttPublish{sideName(m.From), m.QoS, m.Retain, m.Dup, m.Topic}})
 	case *wire.MQTTSubscribe:
 		return w.mqtt(ev, mqttSubscribeBody(m))
+	case *wire.CoAP:
+		return w.coap(ev, m)
+	case *wire.Kerberos:
+		return w.kerberos(ev, m)
+	case *wire.LDAP:
+		return w.ldap(ev, m)
+	case *wire.SNMP:
+		return w.snmp(ev, m)
 	case *wire.FTP:
 		return w.ftp(ev, m)
 	case *wire.SMTP:

@@ -214,12 +214,20 @@ func Table() []Protocol {
 			Sniff: sniffHTTP, SniffLate: sniffLateHTTP, NewStream: newHTTPStream, LongLived: true,
 		},
 		// Services with logins.
+		{Name: "coap", UDPPorts: []uint16{5683}, SniffDatagram: sniffCoAP, LeadByte: leadsCoAP, NewDatagrams: newCoAPFlow},
 		{Name: "ftp", TCPPorts: []uint16{21}, Sniff: sniffFTP, NewStream: newFTPStream, LongLived: true},
 		{Name: "imap", TCPPorts: []uint16{143}, Sniff: sniffIMAP, NewStream: newIMAPStream},
+		{
+			Name: "krb5", UDPPorts: []uint16{88}, TCPPorts: []uint16{88}, SniffDatagram: sniffKerberos,
+			LeadByte: leads("\x6a\x6b\x6c\x6d\x7e"), NewDatagrams: newKerberosFlow,
+			Sniff: sniffKerberosTCP, NewStream: newKerberosStream,
+		},
+		{Name: "ldap", TCPPorts: []uint16{389}, Sniff: sniffLDAP, NewStream: newLDAPStream, LongLived: true},
 		{Name: "mqtt", TCPPorts: []uint16{1883}, Sniff: sniffMQTT, NewStream: newMQTTStream, LongLived: true},
 		{Name: "pop3", TCPPorts: []uint16{110}, Sniff: sniffPOP3, NewStream: newPOP3Stream},
 		{Name: "smb", TCPPorts: []uint16{445, 139}, Sniff: sniffSMB, NewStream: newSMBStream, LongLived: true},
 		{Name: "smtp", TCPPorts: []uint16{25, 587}, Sniff: sniffSMTP, NewStream: newSMTPStream},
+		{Name: "snmp", UDPPorts: []uint16{161, 162}, SniffDatagram: sniffSNMP, LeadByte: leads("\x30"), NewDatagrams: newSNMPFlow},
 		{Name: "telnet", TCPPorts: []uint16{23}, Sniff: sniffTelnet, NewStream: newTelnetStream},
 
 		// Industrial protocols.

@@ -1,0 +1,228 @@
+package eve
+
+import (
+	"fmt"
+	"strconv"
+
+	"gatehouse/flow"
+	"gatehouse/wire"
+)
+
+// ldapBody is Suricata's ldap object, with the operations that log in.
+type ldapBody struct {
+	Request   ldapRequest    `json:"request"`
+	Responses []ldapResponse `json:"responses,omitempty"`
+}
+
+type ldapRequest struct {
+	Operation string        `json:"operation"`
+	Bind      *ldapBind     `json:"bind_request,omitempty"`
+	Extended  *ldapExtended `json:"extended_request,omitempty"`
+}
+
+type ldapBind struct {
+	Version int      `json:"version"`
+	Name    string   `json:"name"`
+	SASL    ldapSASL `json:"sasl"`
+}
+
+type ldapSASL struct {
+	Mechanism string `json:"mechanism"`
+}
+
+type ldapExtended struct {
+	Name string `json:"name"`
+}
+
+type ldapResponse struct {
+	Operation  string `json:"operation"`
+	ResultCode string `json:"result_code"`
+}
+
+func (w *Writer) ldap(ev *flow.Event, m *wire.LDAP) error {
+	body := ldapBody{Request: ldapRequest{Operation: m.Operation + "_request"}}
+	if m.Operation == "bind" {
+		body.Request.Bind = &ldapBind{m.Version, m.Name, ldapSASL{m.Mechanism}}
+	} else {
+		body.Request.Extended = &ldapExtended{m.Name}
+	}
+	if m.Result >= 0 {
+		body.Responses = []ldapResponse{{m.Operation + "_response", ldapResultName(m.Result)}}
+	}
+	w.begin("ldap", "ldap", &ev.Record, ev.Time)
+	w.line.LDAP = &body
+	return w.put()
+}
+
+// ldapResultName names result codes (RFC 4511 section 4.1.9) that a bind or an
+// extended operation may end with; the number if it is another.
+func ldapResultName(code int) string {
+	switch code {
+	case 0:
+		return "success"
+	case 1:
+		return "operations_error"
+	case 2:
+		return "protocol_error"
+	case 7:
+		return "auth_method_not_supported"
+	case 8:
+		return "stronger_auth_required"
+	case 13:
+		return "confidentiality_required"
+	case 14:
+		return "sasl_bind_in_progress"
+	case 32:
+		return "no_such_object"
+	case 34:
+		return "invalid_dn_syntax"
+	case 48:
+		return "inappropriate_authentication"
+	case 49:
+		return "invalid_credentials"
+	case 50:
+		return "insufficient_access_rights"
+	case 51:
+		return "busy"
+	case 52:
+		return "unavailable"
+	case 53:
+		return "unwilling_to_perform"
+	}
+	return strconv.Itoa(code)
+}
+
+// kerberosBody is Suricata's krb5 object.
+type kerberosBody struct {
+	Type       string `json:"msg_type"`
+	CName      string `json:"cname"`
+	Realm      string `json:"realm"`
+	SName      string `json:"sname"`
+	Encryption string `json:"encryption,omitempty"`
+	Weak       bool   `json:"weak_encryption,omitempty"`
+	ErrorCode  string `json:"error_code,omitempty"`
+}
+
+func (w *Writer) kerberos(ev *flow.Event, m *wire.Kerberos) error {
+	body := kerberosBody{Type: m.Type, CName: m.CName, Realm: m.Realm, SName: m.SName}
+	if m.Encryption != 0 {
+		body.Encryption, body.Weak = kerberosEncryption(m.Encryption)
+	}
+	if m.Type == "KRB_ERROR" {
+		body.ErrorCode = kerberosError(m.ErrorCode)
+	}
+	w.begin("krb5", "krb5", &ev.Record, ev.Time)
+	w.line.Kerberos = &body
+	return w.put()
+}
+
+// kerberosEncryption names an encryption type by the IANA's registry; weak are
+// DES and RC4, which RFC 6649 and RFC 8429 deprecate.
+func kerberosEncryption(etype int) (name string, weak bool) {
+	switch etype {
+	case 1:
+		return "des-cbc-crc", true
+	case 3:
+		return "des-cbc-md5", true
+	case 16:
+		return "des3-cbc-sha1-kd", true
+	case 17:
+		return "aes128-cts-hmac-sha1-96", false
+	case 18:
+		return "aes256-cts-hmac-sha1-96", false
+	case 19:
+		return "aes128-cts-hmac-sha256-128", false
+	case 20:
+		return "aes256-cts-hmac-sha384-192", false
+	case 23:
+		return "rc4-hmac", true
+	case 24:
+		return "rc4-hmac-exp", true
+	}
+	return strconv.Itoa(etype), false
+}
+
+// kerberosError names the errors (RFC 4120 section 7.5.9) that logins meet.
+func kerberosError(code int) string {
+	switch code {
+	case 6:
+		return "KDC_ERR_C_PRINCIPAL_UNKNOWN"
+	case 7:
+		return "KDC_ERR_S_PRINCIPAL_UNKNOWN"
+	case 13:
+		return "KDC_ERR_BADOPTION"
+	case 14:
+		return "KDC_ERR_ETYPE_NOSUPP"
+	case 18:
+		return "KDC_ERR_CLIENT_REVOKED"
+	case 23:
+		return "KDC_ERR_KEY_EXPIRED"
+	case 24:
+		return "KDC_ERR_PREAUTH_FAILED"
+	case 25:
+		return "KDC_ERR_PREAUTH_REQUIRED"
+	case 32:
+		return "KRB_AP_ERR_TKT_EXPIRED"
+	case 37:
+		return "KRB_AP_ERR_SKEW"
+	case 52:
+		return "KRB_ERR_RESPONSE_TOO_BIG"
+	case 68:
+		return "KDC_ERR_WRONG_REALM"
+	}
+	return strconv.Itoa(code)
+}
+
+// snmpBody is Suricata's snmp object without the community, which is a secret.
+type snmpBody struct {
+	Version   uint8    `json:"version"`
+	PDUType   string   `json:"pdu_type,omitempty"`
+	Vars      []string `json:"vars,omitempty"`
+	USM       string   `json:"usm,omitempty"`
+	Encrypted bool     `json:"encrypted,omitempty"`
+	Error     int      `json:"error_status,omitempty"`
+	Truncated bool     `json:"truncated,omitempty"`
+}
+
+func (w *Writer) snmp(ev *flow.Event, m *wire.SNMP) error {
+	w.begin("snmp", "snmp", &ev.Record, ev.Time)
+	w.line.SNMP = &snmpBody{
+		Version: m.Version, PDUType: m.PDU, Vars: m.Vars, USM: m.User,
+		Encrypted: m.Encrypted, Error: m.Error, Truncated: m.Truncated,
+	}
+	return w.put()
+}
+
+// coapBody is ours: Suricata does not log CoAP.
+type coapBody struct {
+	Type    string `json:"type"`
+	Code    string `json:"code"` // class and detail as RFC 7252 writes them: "0.01", "2.05"
+	Method  string `json:"method,omitempty"`
+	ID      uint16 `json:"message_id"`
+	Host    string `json:"host,omitempty"`
+	Path    string `json:"path,omitempty"`
+	Query   string `json:"query,omitempty"`
+	Observe *int   `json:"observe,omitempty"`
+	Format  *int   `json:"content_format,omitempty"`
+}
+
+func (w *Writer) coap(ev *flow.Event, m *wire.CoAP) error {
+	methods := [...]string{"", "GET", "POST", "PUT", "DELETE", "FETCH", "PATCH", "iPATCH"}
+	body := coapBody{
+		Type: [...]string{"confirmable", "non-confirmable", "acknowledgement", "reset"}[m.Type&3],
+		Code: fmt.Sprintf("%d.%02d", m.Code>>5, m.Code&31),
+		ID:   m.ID, Host: m.Host, Path: m.Path, Query: m.Query,
+	}
+	if int(m.Code) < len(methods) {
+		body.Method = methods[m.Code]
+	}
+	if m.Observe >= 0 {
+		body.Observe = &m.Observe
+	}
+	if m.Format >= 0 {
+		body.Format = &m.Format
+	}
+	w.begin("coap", "coap", &ev.Record, ev.Time)
+	w.line.CoAP = &body
+	return w.put()
+}

@@ -1,0 +1,232 @@
+package wire
+
+import (
+	"encoding/binary"
+	"fmt"
+)
+
+// Kerberos is a message of Kerberos 5 (RFC 4120) between a client and the key
+// distribution centre.
+type Kerberos struct {
+	Type       string // "KRB_AS_REQ", "KRB_TGS_REP", "KRB_ERROR" ...
+	CName      string // the client, parts joined by "/", at most 256 bytes
+	Realm      string
+	SName      string // the service
+	Encryption int    // etype of a reply's ticket (RFC 3961), 0 if none
+	ErrorCode  int    // of KRB_ERROR (section 7.5.9), 0 in other messages
+}
+
+// Protocol implements Message.
+func (*Kerberos) Protocol() string { return "krb5" }
+
+const (
+	krbASReq       = 0x6a
+	krbASRep       = 0x6b
+	krbTGSReq      = 0x6c
+	krbTGSRep      = 0x6d
+	krbError       = 0x7e
+	maxKerberosTCP = 16 << 10 // tickets with the groups of Active Directory have up to 12 KiB
+)
+
+var (
+	errKerberosKind  = fmt.Errorf("read kerberos: %w", ErrNotMine)
+	errKerberosCut   = fmt.Errorf("read kerberos: %w", ErrTruncated)
+	errKerberosFrame = fmt.Errorf("read kerberos length: %w", ErrMalformed)
+)
+
+// kerberosFlow reads datagrams; it has no state.
+type kerberosFlow struct{}
+
+func newKerberosFlow() Datagrams { return kerberosFlow{} }
+
+// sniffKerberos recognises a complete message.
+func sniffKerberos(b []byte) bool {
+	_, err := parseKerberos(b, false)
+	return err == nil
+}
+
+// Datagram implements Datagrams.
+func (kerberosFlow) Datagram(_ Dir, b []byte, msgs []Message) ([]Message, error) {
+	m, err := parseKerberos(b, true)
+	if err != nil {
+		return msgs, err
+	}
+	return m.withLogin(msgs), nil
+}
+
+// parseKerberos reads a message; one that is cut only if that is allowed.
+func parseKerberos(b []byte, cut bool) (*Kerberos, error) {
+	if len(b) < 2 {
+		return nil, errKerberosCut
+	}
+	m := &Kerberos{}
+	outer := inner(b)
+	tag, body := outer.next()
+	r := inner(inner(body).want(berSequence))
+	switch tag {
+	case krbASReq, krbTGSReq:
+		m.Type = "KRB_AS_REQ"
+		if tag == krbTGSReq {
+			m.Type = "KRB_TGS_REQ"
+		}
+		m.request(r, int(tag)-0x60)
+	case krbASRep, krbTGSRep:
+		m.Type = "KRB_AS_REP"
+		if tag == krbTGSRep {
+			m.Type = "KRB_TGS_REP"
+		}
+		m.reply(r, int(tag)-0x60)
+	case krbError:
+		m.Type = "KRB_ERROR"
+		m.failure(r)
+	default:
+		return nil, errKerberosKind
+	}
+	switch {
+	case m.Realm == "" || r.short && !outer.short:
+		return nil, errKerberosKind
+	case !cut && (outer.short || len(outer.b) > 0):
+		return nil, errKerberosCut
+	}
+	return m, nil
+}
+
+// version reads pvno and msg-type, which must be 5 and that of the tag.
+func krbVersion(r *berReader, first byte, kind int) {
+	if berInt(inner(r.want(first)).want(berInteger)) != 5 || berInt(inner(r.want(first+1)).want(berInteger)) != kind {
+		r.b, r.short = nil, true
+	}
+}
+
+func (m *Kerberos) request(r *berReader, kind int) {
+	krbVersion(r, 0xa1, kind)
+	r.maybe(0xa3) // padata
+	body := inner(inner(r.want(0xa4)).want(berSequence))
+	body.want(0xa0) // options
+	m.CName = principal(body.maybe(0xa1))
+	m.Realm = krbString(body.want(0xa2))
+	m.SName = principal(body.maybe(0xa3))
+}
+
+func (m *Kerberos) reply(r *berReader, kind int) {
+	krbVersion(r, 0xa0, kind)
+	r.maybe(0xa2) // padata
+	m.Realm = krbString(r.want(0xa3))
+	m.CName = principal(r.want(0xa4))
+	ticket := inner(inner(inner(r.want(0xa5)).want(0x61)).want(berSequence))
+	ticket.want(0xa0)
+	ticket.want(0xa1)
+	m.SName = principal(ticket.want(0xa2))
+	m.Encryption = max(0, berInt(inner(inner(inner(ticket.maybe(0xa3)).maybe(berSequence)).maybe(0xa0)).maybe(berInteger)))
+}
+
+func (m *Kerberos) failure(r *berReader) {
+	krbVersion(r, 0xa0, 30)
+	r.maybe(0xa2) // times
+	r.maybe(0xa3)
+	r.want(0xa4)
+	r.want(0xa5)
+	m.ErrorCode = berInt(inner(r.want(0xa6)).want(berInteger))
+	r.maybe(0xa7)
+	m.CName = principal(r.maybe(0xa8))
+	m.Realm = krbString(r.want(0xa9))
+	m.SName = principal(r.want(0xaa))
+}
+
+// krbString is a KerberosString: a GeneralString (section 5.2.1).
+func krbString(v []byte) string { return userText(inner(v).want(0x1b)) }
+
+// principal is a PrincipalName (section 5.2.2) with "/" between its parts.
+func principal(v []byte) string {
+	if v == nil {
+		return ""
+	}
+	r := inner(inner(v).want(berSequence))
+	r.want(0xa0)
+	parts := inner(inner(r.want(0xa1)).want(berSequence))
+	var out []byte
+	for i := 0; len(parts.b) > 0 && len(out) < maxUser; i++ {
+		if i > 0 {
+			out = append(out, '/')
+		}
+		out = append(out, parts.want(0x1b)...)
+	}
+	return userText(out)
+}
+
+// withLogin appends the message and what it says of a login: a ticket to get
+// tickets is one, and an error that blames the user is its failure. That a
+// proof is required (25) is how every login begins.
+func (m *Kerberos) withLogin(msgs []Message) []Message {
+	msgs = append(msgs, m)
+	outcome := OutcomeUnknown
+	switch {
+	case m.Type == "KRB_AS_REP":
+		outcome = Succeeded
+	case m.Type == "KRB_ERROR" && krbBlamesUser(m.ErrorCode):
+		outcome = Failed
+	default:
+		return msgs
+	}
+	return append(msgs, &Login{Service: "krb5", User: m.CName, Mechanism: "Kerberos", Outcome: outcome})
+}
+
+// krbBlamesUser: unknown client, expired, revoked, key expired, wrong proof.
+func krbBlamesUser(code int) bool {
+	switch code {
+	case 1, 6, 18, 23, 24:
+		return true
+	}
+	return false
+}
+
+// kerberosFraming is Kerberos over TCP: a length before each message (section
+// 7.2.2).
+type kerberosFraming struct{}
+
+func newKerberosStream() Stream {
+	return &framedStream{framing: kerberosFraming{}, head: maxKerberosTCP}
+}
+
+// sniffKerberosTCP recognises the length and the head of a message, which says
+// the same.
+func sniffKerberosTCP(_ Dir, b []byte) Match {
+	if len(b) > 0 && b[0] != 0 || len(b) > 1 && b[1] > 1 {
+		return No
+	}
+	if len(b) < 5 {
+		return Maybe
+	}
+	switch b[4] {
+	case krbASReq, krbASRep, krbTGSReq, krbTGSRep, krbError:
+	default:
+		return No
+	}
+	header, size, ok := berHeader(b[4:])
+	if !ok {
+		return No
+	}
+	if header == 0 {
+		return Maybe
+	}
+	return maybeYes(size == int(binary.BigEndian.Uint32(b)))
+}
+
+func (kerberosFraming) size(b []byte) (int, error) {
+	if len(b) < 4 {
+		return 0, nil
+	}
+	n := binary.BigEndian.Uint32(b)
+	if n > 1<<20 || n == 0 {
+		return 0, errKerberosFrame
+	}
+	return 4 + int(n), nil
+}
+
+func (kerberosFraming) read(_ Dir, b []byte, cut bool, msgs []Message) ([]Message, error) {
+	m, err := parseKerberos(b[min(4, len(b)):], cut)
+	if err != nil {
+		return msgs, cutOr(cut, fmt.Errorf("%w: %w", errKerberosFrame, err))
+	}
+	return m.withLogin(msgs), nil
+}
