@@ -117,6 +117,8 @@ lint-golangci:
 vuln: ## look for known vulnerabilities (needs the network: it asks vuln.go.dev)
 	$(TOOL) govulncheck ./...
 
+# Making an interesting input small takes up to a minute by default, and with it
+# all of FUZZTIME.
 .PHONY: fuzz
 fuzz: ## run every fuzz target, one after the other, each for FUZZTIME=30s
 	@pkgs=$$(go list $(PKG)); \
@@ -124,7 +126,7 @@ fuzz: ## run every fuzz target, one after the other, each for FUZZTIME=30s
 		tests=$$(go test -list '^Fuzz' "$$pkg"); \
 		for target in $$(grep '^Fuzz' <<<"$$tests" || true); do \
 			echo "== $$pkg $$target $(FUZZTIME)"; \
-			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$pkg"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s "$$pkg"; \
 		done; \
 	done
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gatehouse/capture"
 	"gatehouse/flow"
 	"gatehouse/internal/testkit"
 	"gatehouse/wire"
@@ -46,6 +48,10 @@ func FuzzWrite(f *testing.F) {
 	f.Add([]byte("HTTP/1.1 302 Found\r\nLocation: \xff\r\n\r\n"))
 	f.Add(append(clientHello("\xc3\x28.example", "\x80"), alertRecord(255)...))
 	f.Add(append(serverHello(0x0303, false, "\xff"), certificateMessage(f)...))
+	for _, b := range firstPayloads(f) {
+		f.Add(b)
+	}
+	schema := compileSchema(f)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var out bytes.Buffer
 		w := NewWriter(&out)
@@ -54,23 +60,7 @@ func FuzzWrite(f *testing.F) {
 				t.Fatal(err)
 			}
 		}
-		for _, p := range wire.Table() {
-			if p.Datagram != nil {
-				if m, err := p.Datagram(b); err == nil {
-					write([]wire.Message{m})
-				}
-			}
-			if p.NewStream != nil {
-				s := p.NewStream()
-				for _, dir := range []wire.Dir{wire.FromClient, wire.FromServer} {
-					_, messages, _ := s.Feed(dir, b, nil) // an error ends the stream, not what came before it
-					write(messages)
-				}
-			}
-		}
-		if m, err := wire.ParseARP(b); err == nil {
-			write([]wire.Message{m})
-		}
+		eachReading(b, write)
 		if err := w.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -82,7 +72,84 @@ func FuzzWrite(f *testing.F) {
 				t.Fatalf("incomplete line %+v", l)
 			}
 		}
+		validate(t, schema, "fuzz", out.Bytes())
 	})
+}
+
+// firstPayloads returns the first three payloads of each capture of the corpus,
+// if it is there: about one of every protocol.
+func firstPayloads(tb testing.TB) (list [][]byte) {
+	tb.Helper()
+	var h flow.Headers
+	for _, path := range testkit.CorpusSeeds(tb, "protocols/*/*.pcap*") {
+		src, err := capture.Open([]string{path})
+		if err != nil {
+			continue // not every file is a capture
+		}
+		var batch capture.Batch
+		found := 0
+		for err == nil && found < 3 {
+			err = src.Read(&batch)
+			for i := range batch.Packets {
+				if h.Decode(&batch.Packets[i]) == flow.Accepted && len(h.Payload) > 0 && found < 3 {
+					found++
+					list = append(list, slices.Clone(h.Payload))
+				}
+			}
+		}
+		_ = src.Close()
+	}
+	return list
+}
+
+// eachReading gives b to every parser there is, as what the client sends and
+// as what the server sends, and calls f for what each makes of it.
+func eachReading(b []byte, f func([]wire.Message)) {
+	one := func(parse func([]byte) (wire.Message, error)) {
+		if parse == nil {
+			return
+		}
+		if m, err := parse(b); err == nil {
+			f([]wire.Message{m})
+		}
+	}
+	flush := func(parser any, dir wire.Dir, rest []byte) {
+		if fl, ok := parser.(wire.Flusher); ok {
+			f(fl.Flush(dir, rest, nil))
+		}
+	}
+	one(func(b []byte) (wire.Message, error) {
+		m, err := wire.ParseARP(b)
+		return m, err
+	})
+	for _, p := range wire.Table() {
+		one(p.Datagram)
+		one(p.Frame)
+		one(p.Packet)
+		if p.NewDatagrams != nil {
+			d := p.NewDatagrams()
+			for dir := range wire.Dir(2) {
+				messages, _ := d.Datagram(dir, b, nil) // an error does not take back what came before it
+				f(messages)
+			}
+			flush(d, wire.FromClient, nil)
+			flush(d, wire.FromServer, nil)
+		}
+		if p.NewStream == nil {
+			continue
+		}
+		for dir := range wire.Dir(2) { // each may be the one that speaks first
+			s := p.NewStream()
+			for _, turn := range []wire.Dir{dir, dir.Other()} {
+				n, messages, err := s.Feed(turn, b, nil)
+				f(messages)
+				if err != nil {
+					break
+				}
+				flush(s, turn, b[n:])
+			}
+		}
+	}
 }
 
 // event is a flow event with messages, of flow id.
