@@ -11,7 +11,7 @@ import (
 )
 
 // httpBody is Suricata's http object: one transaction. The names of the last
-// three are those of its custom fields.
+// four are those of its custom fields.
 type httpBody struct {
 	Hostname    string `json:"hostname,omitempty"`
 	Port        uint16 `json:"http_port,omitempty"`
@@ -25,6 +25,7 @@ type httpBody struct {
 	Length      *int64 `json:"length,omitempty"` // bytes
 
 	Server          string `json:"server,omitempty"`
+	Upgrade         string `json:"upgrade,omitempty"` // protocol that follows
 	Authorization   string `json:"authorization,omitempty"`
 	WWWAuthenticate string `json:"www_authenticate,omitempty"`
 }
@@ -67,6 +68,9 @@ func (w *Writer) transaction(r *flow.Record, q *request, m *wire.HTTPResponse, a
 		}
 		body.Status, body.Redirect, body.Server = m.Status, m.Location, m.Server
 		body.WWWAuthenticate = m.AuthScheme
+		if m.Status == http.StatusSwitchingProtocols {
+			body.Upgrade = m.Upgrade
+		}
 		body.ContentType, _, _ = strings.Cut(m.ContentType, ";")
 		if m.Length >= 0 {
 			body.Length = &m.Length

@@ -89,6 +89,9 @@ func tallyOfLines(lines []line) tally {
 		case "arp":
 			c.arp++
 		case "http":
+			if l.HTTP == nil {
+				break // a login
+			}
 			if l.HTTP.Method != "" {
 				c.requests++
 			}

@@ -30,8 +30,9 @@ var (
 // httpStream follows the requests and responses of one HTTP/1 connection,
 // passing over their bodies.
 type httpStream struct {
-	half  [2]httpHalf
-	queue httpQueue
+	half   [2]httpHalf
+	queue  httpQueue
+	logins httpLogins
 }
 
 // httpHalf is one direction.
@@ -59,6 +60,9 @@ type httpQueue struct {
 	kind  [maxHTTPQueue]httpKind
 	first uint8
 	count uint8
+	// popped counts the requests that were answered: the number of the first in
+	// the queue.
+	popped uint32
 }
 
 type httpKind uint8
@@ -84,6 +88,7 @@ func (q *httpQueue) pop() httpKind {
 	k := q.kind[q.first]
 	q.first = (q.first + 1) % maxHTTPQueue
 	q.count--
+	q.popped++
 	return k
 }
 
@@ -113,7 +118,7 @@ func (s *httpStream) Feed(dir Dir, b []byte, msgs []Message) (int, []Message, er
 		}
 		n += used
 		if err != nil {
-			return n, msgs, err
+			return n, s.logins.flush(FromServer, s.logins.flush(FromClient, msgs)), err
 		}
 		if used == 0 {
 			break
@@ -145,8 +150,12 @@ func (s *httpStream) Skip(dir Dir) int64 {
 func (s *httpStream) Flush(dir Dir, b []byte, msgs []Message) []Message {
 	h := &s.half[dir]
 	if h.phase != phaseHead {
-		return msgs
+		return s.logins.flush(dir, msgs)
 	}
+	return s.logins.flush(dir, s.flushHead(h, b, msgs))
+}
+
+func (s *httpStream) flushHead(h *httpHalf, b []byte, msgs []Message) []Message {
 	h.phase = phaseOpaque
 	b = skipEmptyLines(b)
 	if bytes.IndexByte(b, '\n') < 0 {
@@ -248,11 +257,18 @@ func (s *httpStream) head(dir Dir, b []byte, msgs []Message) (int, []Message, er
 	}
 	h.scanned = 0
 	if m := parseHTTPResponse(b[:end]); m != nil {
-		return end, append(msgs, m), s.responded(dir, m, bodyOf(b[:end]))
+		msgs = append(msgs, m)
+		if m.Status >= 200 && s.queue.count > 0 {
+			msgs = s.logins.responded(s.queue.popped, m.Status, msgs)
+		}
+		return end, msgs, s.responded(dir, m, bodyOf(b[:end]))
 	}
 	m, _ := parseHTTPRequest(b[:end])
 	if m == nil {
 		return 0, msgs, errHTTPKind
+	}
+	if s.queue.count < maxHTTPQueue {
+		s.logins.requested(dir, b[:end], m, s.queue.popped+uint32(s.queue.count))
 	}
 	s.requested(dir, m, bodyOf(b[:end]))
 	return end, append(msgs, m), nil

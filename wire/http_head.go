@@ -145,6 +145,8 @@ func parseHTTPRequest(head []byte) (*HTTPRequest, []byte) {
 			m.Host = fieldText(value)
 		case fieldIs(name, "user-agent"):
 			m.UserAgent = fieldText(value)
+		case fieldIs(name, "upgrade"):
+			m.Upgrade = fieldText(value)
 		case fieldIs(name, "authorization"):
 			m.AuthScheme = authScheme(value, true)
 		case fieldIs(name, "content-type"):
@@ -177,6 +179,8 @@ func parseHTTPResponse(head []byte) *HTTPResponse {
 			m.ContentType = fieldText(value)
 		case fieldIs(name, "location"):
 			m.Location = fieldText(value)
+		case fieldIs(name, "upgrade"):
+			m.Upgrade = fieldText(value)
 		case fieldIs(name, "www-authenticate"):
 			if m.AuthScheme == "" {
 				m.AuthScheme = authScheme(value, false)

@@ -107,7 +107,7 @@ func TestHTTPStream(t *testing.T) {
 		{
 			name: "switch to WebSocket",
 			in:   []chunk{{FromServer, []byte("HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\n\r\n\x81\x00")}},
-			want: []Message{&HTTPResponse{Status: 101, Version: "HTTP/1.1", Length: -1}},
+			want: []Message{&HTTPResponse{Status: 101, Version: "HTTP/1.1", Upgrade: "websocket", Length: -1}},
 			err:  ErrUpgrade,
 		},
 		{

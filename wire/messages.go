@@ -168,8 +168,9 @@ type HTTPRequest struct {
 	// themselves are never kept.
 	AuthScheme  string
 	ContentType string
-	Length      int64 // Content-Length, -1 if absent
-	Truncated   bool  // the end of the head was never seen
+	Upgrade     string // protocols that the client would go on in: "websocket", "h2c"
+	Length      int64  // Content-Length, -1 if absent
+	Truncated   bool   // the end of the head was never seen
 }
 
 // Protocol implements Message.
@@ -183,6 +184,7 @@ type HTTPResponse struct {
 	ContentType string
 	Location    string
 	AuthScheme  string // first word of WWW-Authenticate
+	Upgrade     string // with status 101 the protocol that follows
 	Length      int64  // Content-Length, -1 if absent
 	Truncated   bool   // the end of the head was never seen
 }
