@@ -52,7 +52,7 @@ test: test-deps ## build and vet everything, then test as shipped and again with
 	CGO_ENABLED=1 $(TOOL) gotestsum --format standard-quiet -- -race -short -shuffle=on $(PKG)
 
 # Programs that tests compare with or need: name:Debian package.
-TEST_TOOLS := tshark:tshark tcpdump:tcpdump gcc:gcc ip:iproute2 \
+TEST_TOOLS := tshark:tshark tcpdump:tcpdump gcc:gcc ip:iproute2 clang-14:clang-14 llvm-strip-14:llvm-14 \
 	lognormalizer:liblognorm-utils rsyslogd:rsyslog victoria-metrics:victoria-metrics \
 	influxd:influxdb mosquitto:mosquitto
 # A package that a program needs besides its own, by a file of it: file:package.
@@ -80,18 +80,11 @@ test-deps: ## install what the tests need (Debian, as root; quick when all is th
 	if [[ ! -e $$policy ]]; then \
 		printf '#!/bin/sh\nexit 101\n' >$$policy; chmod +x $$policy; trap "rm -f $$policy" EXIT; \
 	fi; \
-	apt-get -qq update && apt-get -qq install -y --no-install-recommends "$${missing[@]}" libc6-dev >/dev/null
+	apt-get -qq update && apt-get -qq install -y --no-install-recommends "$${missing[@]}" libc6-dev libbpf-dev >/dev/null
 
 .PHONY: generate
-generate: ## compile the BPF program (needs clang 14 and llvm 14, as Debian 12 has them: make generate-deps)
+generate: ## compile the BPF program (with clang 14 of Debian 12; make test-deps installs it)
 	go generate ./ebpf
-
-# What compiles the BPF program: name:Debian package.
-GENERATE_TOOLS := clang-14:clang-14 llvm-strip-14:llvm-14
-
-.PHONY: generate-deps
-generate-deps: ## install what make generate needs (Debian 12, as root)
-	@$(MAKE) test-deps TEST_TOOLS="$(GENERATE_TOOLS)"
 
 .PHONY: fmt
 fmt: ## format every Go file

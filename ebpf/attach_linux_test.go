@@ -4,7 +4,6 @@ package ebpf
 
 import (
 	"errors"
-	"net"
 	"net/netip"
 	"os"
 	"testing"
@@ -68,11 +67,7 @@ func open(tb testing.TB, cfg Config) *Collector {
 
 func attach(tb testing.TB, c *Collector, name string, via Via) *Attachment {
 	tb.Helper()
-	i, err := net.InterfaceByName(name)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	a, err := c.Attach(i.Index, via)
+	a, err := c.Attach(ifindexOf(tb, name), via)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -20,7 +20,7 @@ type skbContext struct {
 	Cb                                                                          [5]uint32
 	Hash, TcClassid, Data, DataEnd, NapiID, Family, RemoteIP4, LocalIP4         uint32
 	RemoteIP6, LocalIP6                                                         [4]uint32
-	RemotePort, LocalPort, DataMeta, _                                          uint32
+	RemotePort, LocalPort, DataMeta                                             uint32
 	FlowKeys, Tstamp                                                            uint64
 	WireLen, GsoSegs                                                            uint32
 	Sk                                                                          uint64
@@ -60,7 +60,13 @@ func program(tb testing.TB, c *Collector, slot int, egress, layer3 bool) *ebpf.P
 // run shows the program a frame, n times.
 func (r *runner) run(tb testing.TB, frame []byte, n int) {
 	tb.Helper()
-	ret, err := r.p.Run(&ebpf.RunOptions{Data: frame, Repeat: uint32(n)})
+	run(tb, r.p, frame, n)
+}
+
+// run shows a program a frame, n times.
+func run(tb testing.TB, p *ebpf.Program, frame []byte, n int) {
+	tb.Helper()
+	ret, err := p.Run(&ebpf.RunOptions{Data: frame, Repeat: uint32(n)})
 	if err != nil {
 		tb.Fatalf("run on %x: %v", frame, err)
 	}

@@ -24,6 +24,8 @@ func debianPackage(tool string) string {
 		return "wireshark-common"
 	case "ip", "tc":
 		return "iproute2"
+	case "llvm-strip-14":
+		return "llvm-14 libbpf-dev"
 	case "nft":
 		return "nftables"
 	case "lognormalizer":
