@@ -25,6 +25,24 @@ func industrialKinds() []compared {
 		sameValues("S7 services", "s7comm.param.pistart.servicename", "s7comm.service", nil),
 		sameValues("MMS services", "mms.confirmedServiceRequest", "mms.service_raw", nil),
 		sameValues("MMS invoke identifiers", "mms.invokeID", "mms.invoke_id", nil),
+		sameValues("CIP services", "cip.sc", "enip.*.cip.service_raw", func(v string) string {
+			n, _ := strconv.Atoi(v)
+			return strconv.Itoa(n &^ 0x80) // a response
+		}),
+		sameValues("CIP classes", "cip.class", "enip.*.cip.class_id", nil),
+		sameValues("CIP instances", "cip.instance", "enip.*.cip.instance_id", nil),
+		sameValues("CIP status", "cip.genstat", "enip.*.cip.status", nil),
+		sameValues("EtherNet/IP sessions", "enip.session", "enip.*.session", nil),
+		sameValues("DNP3 functions", "dnp3.al.func", "dnp3.application.function_code", nil),
+		sameValues("DNP3 sources", "dnp3.src", "dnp3.src", nil),
+		sameValues("DNP3 destinations", "dnp3.dst", "dnp3.dst", nil),
+		sameValues("IEC 104 types", "iec60870_asdu.typeid", "iec104.type_id", nil),
+		sameValues("IEC 104 causes", "iec60870_asdu.causetx", "iec104.cause", nil),
+		sameValues("IEC 104 stations", "iec60870_asdu.addr", "iec104.common_address", nil),
+		sameValues("BACnet instances", "bacapp.instance_number", "bacnet.object.instance", nil),
+		sameValues("DCP stations", "pn_dcp.suboption_device_nameofstation", "profinet_dcp.station", nil),
+		sameValues("GOOSE control blocks", "goose.gocbRef", "goose.control_block", nil),
+		sameValues("GOOSE states", "goose.stNum", "goose.st_num", nil),
 	}
 }
 

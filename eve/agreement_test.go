@@ -54,6 +54,9 @@ type exception struct {
 	why   string
 }
 
+// anyValue in an exception stands for all values of its kind in the file.
+const anyValue = "*"
+
 // tsharkAlone lists what tshark finds and we cannot or do not want to.
 func tsharkAlone() []exception {
 	return []exception{
@@ -70,6 +73,14 @@ func tsharkAlone() []exception {
 // oursAlone lists what we find and tshark does not, without being told how.
 func oursAlone() []exception {
 	return []exception{
+		{"ICS-Security-Tools/EIP-ControlProtocolChangeAttempt.pcap", "CIP services", anyValue, "tshark joins this connection, which was captured from its middle on, at the wrong place"},
+		{"ICS-Security-Tools/EIP-ControlProtocolChangeAttempt.pcap", "CIP classes", anyValue, "the same"},
+		{"ICS-Security-Tools/EIP-ControlProtocolChangeAttempt.pcap", "CIP instances", anyValue, "the same"},
+		{"ICS-Security-Tools/EIP-ControlProtocolChangeAttempt.pcap", "CIP status", anyValue, "the same"},
+		{"ICS-Security-Tools/EIP-ControlProtocolChangeAttempt.pcap", "EtherNet/IP sessions", anyValue, "the same"},
+		{"ICS-Security-Tools/dnp3_read_p20001.pcap", "DNP3 functions", anyValue, "tshark takes port 20000 alone for DNP3"},
+		{"ICS-Security-Tools/dnp3_read_p20001.pcap", "DNP3 sources", anyValue, "the same"},
+		{"ICS-Security-Tools/dnp3_read_p20001.pcap", "DNP3 destinations", anyValue, "the same"},
 		{"ICS-Security-Tools/mms-cancelRequest.pcap", "MMS invoke identifiers", "1", "that of a cancel request, which has another name in tshark"},
 		{"nDPI/http_on_sip_port.pcap", "HTTP hosts", "45.58.148.2", "tshark takes port 5060 for SIP"},
 		{"nDPI/rdp.pcap", "SNI", "192.168.2.142", "TLS after the negotiation of RDP, which tshark finds with -d tcp.port==3389,tls"},
@@ -88,6 +99,13 @@ func settle(t *testing.T, table []exception, file string, alone, all values) {
 	t.Helper()
 	for _, e := range table {
 		if e.file != filepath.ToSlash(file) {
+			continue
+		}
+		if e.value == anyValue && len(alone[e.kind]) > 0 {
+			for v := range alone[e.kind] {
+				delete(all[e.kind], v)
+			}
+			delete(alone, e.kind)
 			continue
 		}
 		if !alone[e.kind][e.value] {

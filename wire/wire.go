@@ -233,6 +233,21 @@ func Table() []Protocol {
 		// Industrial protocols.
 		{Name: "modbus", TCPPorts: []uint16{502}, Sniff: sniffModbus, NewStream: newModbusStream, LongLived: true},
 		{Name: "cotp", TCPPorts: []uint16{102}, Sniff: sniffCOTP, NewStream: newCOTPStream, LongLived: true}, // S7, MMS
+		{
+			Name: "enip", UDPPorts: []uint16{44818}, TCPPorts: []uint16{44818},
+			Datagram: parseENIPDatagram, SniffDatagram: sniffENIPDatagram, LeadByte: leads("\x04\x63\x64"),
+			Sniff: sniffENIP, NewStream: newENIPStream, LongLived: true,
+		},
+		{
+			Name: "dnp3", UDPPorts: []uint16{20000}, TCPPorts: []uint16{20000},
+			Datagram: parseDNP3Datagram, SniffDatagram: sniffDNP3Datagram, LeadByte: leads("\x05"),
+			Sniff: sniffDNP3, NewStream: newDNP3Stream, LongLived: true,
+		},
+		{Name: "iec104", TCPPorts: []uint16{2404}, Sniff: sniffIEC104, NewStream: newIEC104Stream, LongLived: true},
+		{Name: "bacnet", UDPPorts: []uint16{47808}, Datagram: parseBACnet, SniffDatagram: sniffBACnet, LeadByte: leads("\x81")},
+		{Name: "opcua", TCPPorts: []uint16{4840}, Sniff: sniffOPCUA, NewStream: newOPCUAStream, LongLived: true},
+		{Name: "profinet_dcp", EtherTypes: []uint16{0x8892}, Frame: parseDCP},
+		{Name: "goose", EtherTypes: []uint16{0x88b8}, Frame: parseGOOSE},
 	}
 }
 
