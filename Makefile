@@ -56,7 +56,8 @@ TEST_TOOLS := tshark:tshark tcpdump:tcpdump gcc:gcc ip:iproute2 clang-14:clang-1
 	lognormalizer:liblognorm-utils rsyslogd:rsyslog victoria-metrics:victoria-metrics \
 	influxd:influxdb mosquitto:mosquitto
 # A package that a program needs besides its own, by a file of it: file:package.
-TEST_FILES := /usr/lib/$(shell uname -m)-linux-gnu/rsyslog/lmnsd_gtls.so:rsyslog-gnutls
+TEST_FILES := /usr/lib/$(shell uname -m)-linux-gnu/rsyslog/lmnsd_gtls.so:rsyslog-gnutls \
+	/usr/include/bpf/bpf_helpers.h:libbpf-dev
 
 # Servers are installed and not started (policy-rc.d): each test starts its own.
 .PHONY: test-deps
@@ -80,7 +81,7 @@ test-deps: ## install what the tests need (Debian, as root; quick when all is th
 	if [[ ! -e $$policy ]]; then \
 		printf '#!/bin/sh\nexit 101\n' >$$policy; chmod +x $$policy; trap "rm -f $$policy" EXIT; \
 	fi; \
-	apt-get -qq update && apt-get -qq install -y --no-install-recommends "$${missing[@]}" libc6-dev libbpf-dev >/dev/null
+	apt-get -qq update && apt-get -qq install -y --no-install-recommends "$${missing[@]}" libc6-dev >/dev/null
 
 .PHONY: generate
 generate: ## compile the BPF program (with clang 14 of Debian 12; make test-deps installs it)

@@ -18,6 +18,9 @@ func TestGenerated(t *testing.T) {
 	testkit.NeedTool(t, "llvm-strip-14")
 	root := testkit.ModuleRoot(t)
 	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module gatehouse\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, name := range []string{"flow.bpf.c", "parse.h", "vmlinux.h", "generate.go"} {
 		b, err := os.ReadFile(name)
 		if err != nil {
@@ -30,8 +33,8 @@ func TestGenerated(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.CommandContext(t.Context(), "go", "generate", filepath.Join(dir, "generate.go"))
-	cmd.Dir = root
+	cmd := exec.CommandContext(t.Context(), "go", "generate", ".")
+	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("go generate: %v: %s", err, out)
 	}
