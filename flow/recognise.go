@@ -3,16 +3,22 @@ package flow
 import "gatehouse/wire"
 
 // recogniser tells protocols apart by content: which rows of the table need to
-// be asked about given bytes. It is made once and read only.
+// be asked about given bytes. Rows are named by their number plus one, and kept
+// in the order of the table.
 type recogniser struct {
-	udpRow portTable
-	tcpRow portTable
+	udpRow, tcpRow portTable
 
-	// Rows plus one in the order of the table. Of some sixty rows, one to five
-	// do not rule out the first byte of a connection.
-	first     [2][256][]uint8 // by direction and first byte of a stream
-	late      []uint8         // with SniffLate
-	datagrams [256][]uint8    // by first byte, with SniffDatagram
+	streams   [2]byFirst // those that do not rule out the first byte, by direction
+	datagrams byFirst
+	late      []uint8 // with SniffLate
+}
+
+// byFirst holds the rows that a first byte leaves: of all, mostly one to five.
+// It is filled as bytes come up, since asking every row about every byte would
+// take 1 ms a shard.
+type byFirst struct {
+	known [256]bool
+	rows  [256][]uint8
 }
 
 // portTable finds the row of a protocol by its registered port: a row number
@@ -36,40 +42,52 @@ func (t *portTable) of(dst, src uint16) uint8 {
 	return t[src]
 }
 
-// learn fills the tables. What a stream may begin with is asked of the rows
-// themselves: one that says No to a byte says No to all that begins with it.
+// learn fills the tables that do not depend on bytes.
 func (s *Shard) learn() {
 	g := &s.recogniser
 	for i := range s.protocols {
-		p, row := &s.protocols[i], uint8(i+1)
+		p := &s.protocols[i]
 		if p.Datagram != nil || p.NewDatagrams != nil {
 			g.udpRow.add(p.UDPPorts, i)
-			s.learnDatagram(p, row)
 		}
-		if p.NewStream == nil || p.Sniff == nil {
-			continue
-		}
-		g.tcpRow.add(p.TCPPorts, i)
-		if p.SniffLate != nil {
-			g.late = append(g.late, row)
-		}
-		for b := range 256 {
-			for dir := range wire.Dir(2) {
-				if s.callSniff(p, dir, []byte{byte(b)}) != wire.No {
-					g.first[dir][b] = append(g.first[dir][b], row)
-				}
+		if p.NewStream != nil && p.Sniff != nil {
+			g.tcpRow.add(p.TCPPorts, i)
+			if p.SniffLate != nil {
+				g.late = append(g.late, uint8(i+1))
 			}
 		}
 	}
 }
 
-func (s *Shard) learnDatagram(p *wire.Protocol, row uint8) {
-	g := &s.recogniser
-	for b := range g.datagrams {
-		if p.SniffDatagram != nil && (p.LeadByte == nil || p.LeadByte(byte(b))) {
-			g.datagrams[b] = append(g.datagrams[b], row)
+// streamRows returns the rows that may say Yes to a stream with this first
+// byte. They are asked themselves: one that says No to a byte says No to all
+// that begins with it.
+func (s *Shard) streamRows(dir wire.Dir, first byte) []uint8 {
+	f := &s.recogniser.streams[dir]
+	if !f.known[first] {
+		f.known[first] = true
+		for i := range s.protocols {
+			p := &s.protocols[i]
+			if p.NewStream != nil && p.Sniff != nil && s.callSniff(p, dir, []byte{first}) != wire.No {
+				f.rows[first] = append(f.rows[first], uint8(i+1))
+			}
 		}
 	}
+	return f.rows[first]
+}
+
+// datagramRows does so for datagrams.
+func (s *Shard) datagramRows(first byte) []uint8 {
+	f := &s.recogniser.datagrams
+	if !f.known[first] {
+		f.known[first] = true
+		for i := range s.protocols {
+			if p := &s.protocols[i]; p.SniffDatagram != nil && (p.LeadByte == nil || p.LeadByte(first)) {
+				f.rows[first] = append(f.rows[first], uint8(i+1))
+			}
+		}
+	}
+	return f.rows[first]
 }
 
 // verdict is what the rows say of the first bytes of a stream.
@@ -94,7 +112,7 @@ func (s *Shard) recogniseStream(dir wire.Dir, b []byte, byPort uint8) (v verdict
 			v.unlike = true
 		}
 	}
-	for _, row := range s.recogniser.first[dir][b[0]] {
+	for _, row := range s.streamRows(dir, b[0]) {
 		if row == byPort {
 			continue
 		}
@@ -128,7 +146,7 @@ func (s *Shard) recogniseLate(segment []byte) (row uint8) {
 func (s *Shard) recogniseDatagram(b []byte, not uint8) (row uint8) {
 	var err error
 	defer s.contain(&err)
-	for _, row := range s.recogniser.datagrams[b[0]] {
+	for _, row := range s.datagramRows(b[0]) {
 		if row != not && s.protocols[row-1].SniffDatagram(b) {
 			return row
 		}

@@ -73,7 +73,7 @@ func TestFirstByteTable(t *testing.T) {
 	rows := uint8(len(s.protocols))
 	checked, most := 0, 0
 	ask := func(dir wire.Dir, b []byte) {
-		candidates := s.recogniser.first[dir][b[0]]
+		candidates := s.streamRows(dir, b[0])
 		most = max(most, len(candidates))
 		for row := uint8(1); row <= rows; row++ {
 			p := &s.protocols[row-1]
@@ -86,7 +86,7 @@ func TestFirstByteTable(t *testing.T) {
 		}
 	}
 	askDatagram := func(b []byte) {
-		candidates := s.recogniser.datagrams[b[0]]
+		candidates := s.datagramRows(b[0])
 		for row := uint8(1); row <= rows; row++ {
 			p := &s.protocols[row-1]
 			if p.SniffDatagram != nil && p.SniffDatagram(b) {
