@@ -98,6 +98,17 @@ func TestGoldenServices(t *testing.T) {
 			client("\x40\x01\x00\x01\x60\x57sensors\x04temp"),
 			server("\x60\x45\x00\x01\xc0\xff21"),
 		}},
+		{"rtsp", 554, false, []said{
+			client("DESCRIBE rtsp://cam.example/1 RTSP/1.0\r\nCSeq: 1\r\nUser-Agent: nvr/2\r\n\r\n"),
+			server("RTSP/1.0 401 Unauthorized\r\nCSeq: 1\r\nWWW-Authenticate: Basic realm=\"x\"\r\n\r\n"),
+			client("DESCRIBE rtsp://admin:12345@cam.example/1 RTSP/1.0\r\nCSeq: 2\r\nAuthorization: Basic YWRtaW46MTIzNDU=\r\n\r\n"),
+			server("RTSP/1.0 200 OK\r\nCSeq: 2\r\nServer: cam\r\nContent-Length: 3\r\n\r\nv=0"),
+		}},
+		{"sip", 5060, true, []said{
+			client("REGISTER sip:pbx.example SIP/2.0\r\nFrom: <sip:42@pbx.example>;tag=1\r\nTo: <sip:42@pbx.example>\r\n" +
+				"User-Agent: phone/1\r\nAuthorization: Digest username=\"42\", realm=\"x\", response=\"0\"\r\n\r\n"),
+			server("SIP/2.0 403 Forbidden\r\nFrom: <sip:42@pbx.example>;tag=1\r\nTo: <sip:42@pbx.example>;tag=2\r\n\r\n"),
+		}},
 		{"smb", 445, false, []said{
 			client("\x00\x00\x00\x68\xfeSMB\x40\x00" + zeros(58) + "\x24\x00\x02\x00\x01" + zeros(31) + "\x10\x02\x11\x03"),
 			server("\x00\x00\x00\x80\xfeSMB\x40\x00" + zeros(10) + "\x01" + zeros(47) + "\x41\x00\x01\x00\x11\x03" + zeros(58)),

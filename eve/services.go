@@ -18,6 +18,8 @@ type serviceBodies struct {
 	IMAP     *imapBody     `json:"imap,omitempty"`
 	MQTT     *mqttBody     `json:"mqtt,omitempty"`
 	POP3     *pop3Body     `json:"pop3,omitempty"`
+	RTSP     *rtspBody     `json:"rtsp,omitempty"`
+	SIP      *sipBody      `json:"sip,omitempty"`
 	SMTP     *smtpBody     `json:"smtp,omitempty"`
 	Telnet   *telnetBody   `json:"telnet,omitempty"`
 	SMB      *smbBody      `json:"smb,omitempty"`
@@ -45,6 +47,10 @@ func (w *Writer) service(ev *flow.Event, m wire.Message) error {
 		return w.ldap(ev, m)
 	case *wire.SNMP:
 		return w.snmp(ev, m)
+	case *wire.RTSP:
+		return w.rtsp(ev, m)
+	case *wire.SIP:
+		return w.sip(ev, m)
 	case *wire.FTP:
 		return w.ftp(ev, m)
 	case *wire.SMTP:

@@ -225,6 +225,11 @@ func Table() []Protocol {
 		{Name: "ldap", TCPPorts: []uint16{389}, Sniff: sniffLDAP, NewStream: newLDAPStream, LongLived: true},
 		{Name: "mqtt", TCPPorts: []uint16{1883}, Sniff: sniffMQTT, NewStream: newMQTTStream, LongLived: true},
 		{Name: "pop3", TCPPorts: []uint16{110}, Sniff: sniffPOP3, NewStream: newPOP3Stream},
+		{Name: "rtsp", TCPPorts: []uint16{554, 8554}, Sniff: sniffRTSP, NewStream: newRTSPStream, LongLived: true},
+		{
+			Name: "sip", UDPPorts: []uint16{5060}, TCPPorts: []uint16{5060}, SniffDatagram: sniffSIPDatagram,
+			LeadByte: leadsSIP, NewDatagrams: newSIPFlow, Sniff: sniffSIP, NewStream: newSIPStream, LongLived: true,
+		},
 		{Name: "smb", TCPPorts: []uint16{445, 139}, Sniff: sniffSMB, NewStream: newSMBStream, LongLived: true},
 		{Name: "smtp", TCPPorts: []uint16{25, 587}, Sniff: sniffSMTP, NewStream: newSMTPStream},
 		{Name: "snmp", UDPPorts: []uint16{161, 162}, SniffDatagram: sniffSNMP, LeadByte: leads("\x30"), NewDatagrams: newSNMPFlow},

@@ -1,0 +1,101 @@
+package wire
+
+// RTSP is a request or a response of RTSP (RFC 2326, RFC 7826), with which
+// cameras are asked for their pictures.
+type RTSP struct {
+	Method    string // of a request, else ""
+	URL       string // of a request, at most 2,048 bytes; credentials in it are cut out
+	Status    int    // of a response, else 0
+	UserAgent string
+	Server    string
+	Auth      string // scheme of Authorization, or of WWW-Authenticate in a response
+	Truncated bool   // the end of the head was never seen
+}
+
+// Protocol implements Message.
+func (*RTSP) Protocol() string { return "rtsp" }
+
+const (
+	rtspVersion = "RTSP/1."
+	rtspMethods = "OPTIONS DESCRIBE ANNOUNCE SETUP PLAY PAUSE TEARDOWN GET_PARAMETER SET_PARAMETER REDIRECT RECORD"
+)
+
+type rtspHeads struct{ attempt attempt }
+
+func newRTSPStream() Stream { return &headStream{headed: &rtspHeads{}} }
+
+// sniffRTSP recognises a start line.
+func sniffRTSP(_ Dir, b []byte) Match { return sniffHead(b, rtspVersion, rtspMethods) }
+
+func (*rtspHeads) sniff(b []byte) Match { return sniffRTSP(0, b) }
+
+func (s *rtspHeads) head(dir Dir, head []byte, cut bool, msgs []Message) []Message {
+	line, rest := cutLine(head)
+	request, _, first, second := startLine(line, rtspVersion)
+	m := &RTSP{Truncated: cut}
+	if request {
+		m.Method, m.URL = text(first, maxHTTPMethod), text(withoutUserInfo(second), maxHTTPTarget)
+	} else {
+		m.Status = int(contentLength(first))
+	}
+	var login *Login
+	for name, value, ok := nextField(&rest); ok; name, value, ok = nextField(&rest) {
+		switch {
+		case fieldIs(name, "user-agent"):
+			m.UserAgent = fieldText(value)
+		case fieldIs(name, "server"):
+			m.Server = fieldText(value)
+		case fieldIs(name, "authorization") && request:
+			m.Auth, login = authScheme(value, true), credentials("rtsp", value)
+		case fieldIs(name, "www-authenticate") && !request && m.Auth == "":
+			m.Auth = authScheme(value, false)
+		}
+	}
+	msgs = append(msgs, m)
+	switch {
+	case request && login != nil:
+		if s.attempt.login != nil && s.attempt.login.User == login.User {
+			return msgs // each request repeats the credentials
+		}
+		return s.attempt.begin(dir, login, msgs)
+	case !request && s.attempt.login != nil && s.attempt.from != dir:
+		return s.attempt.end(statusOutcome(m.Status), msgs)
+	}
+	return msgs
+}
+
+func (s *rtspHeads) ended(dir Dir, msgs []Message) []Message { return s.attempt.flush(dir, msgs) }
+
+// statusOutcome judges a login by the status of the answer, of which RTSP and
+// SIP have the classes of HTTP.
+func statusOutcome(status int) Outcome {
+	switch {
+	case status == 401 || status == 403 || status == 407:
+		return Failed
+	case status >= 200 && status < 400:
+		return Succeeded
+	}
+	return OutcomeUnknown
+}
+
+// withoutUserInfo cuts "user:secret@" out of a URL.
+func withoutUserInfo(url []byte) []byte {
+	for i := 0; i+3 <= len(url); i++ {
+		if string(url[i:i+3]) != "://" {
+			continue
+		}
+		start := i + 3
+		end := start
+		at := -1
+		for ; end < len(url) && url[end] != '/' && url[end] != '?'; end++ {
+			if url[end] == '@' {
+				at = end
+			}
+		}
+		if at < 0 {
+			return url
+		}
+		return append(append([]byte(nil), url[:start]...), url[at+1:]...)
+	}
+	return url
+}

@@ -1,0 +1,100 @@
+package wire
+
+import (
+	"bytes"
+	"fmt"
+)
+
+// SIP is a request or a response of SIP (RFC 3261).
+type SIP struct {
+	Method    string // of a request, else ""
+	URI       string // of a request, at most 256 bytes
+	Code      int    // of a response, else 0
+	Reason    string // of a response, at most 256 bytes
+	From, To  string // as sent, at most 256 bytes each
+	UserAgent string // User-Agent of a request, Server of a response
+	Truncated bool   // the end of the head was never seen
+}
+
+// Protocol implements Message.
+func (*SIP) Protocol() string { return "sip" }
+
+const (
+	sipVersion = "SIP/2."
+	sipMethods = "INVITE ACK BYE CANCEL OPTIONS REGISTER PRACK SUBSCRIBE NOTIFY PUBLISH INFO REFER MESSAGE UPDATE"
+	maxSIPText = 256
+)
+
+var errSIPKind = fmt.Errorf("read sip start line: %w", ErrNotMine)
+
+type sipHeads struct{ attempt attempt }
+
+func newSIPStream() Stream { return &headStream{headed: &sipHeads{}} }
+
+// sniffSIP recognises a start line.
+func sniffSIP(_ Dir, b []byte) Match { return sniffHead(b, sipVersion, sipMethods) }
+
+// sniffSIPDatagram recognises a complete start line.
+func sniffSIPDatagram(b []byte) bool { return sniffSIP(0, b) == Yes }
+
+// leadsSIP: a method or the version.
+func leadsSIP(first byte) bool { return first >= 'A' && first <= 'U' }
+
+func (*sipHeads) sniff(b []byte) Match { return sniffSIP(0, b) }
+
+// sipFlow is SIP over UDP: a message a datagram.
+type sipFlow struct{ heads sipHeads }
+
+func newSIPFlow() Datagrams { return &sipFlow{} }
+
+var _ Flusher = (*sipFlow)(nil)
+
+// Datagram implements Datagrams.
+func (f *sipFlow) Datagram(dir Dir, b []byte, msgs []Message) ([]Message, error) {
+	if len(bytes.Trim(b, "\r\n\x00")) == 0 {
+		return msgs, nil // a keep-alive (RFC 5626 section 3.5.1)
+	}
+	if !sniffSIPDatagram(b) {
+		return msgs, errSIPKind
+	}
+	return f.heads.head(dir, b, headEnd(b, 0) < 0, msgs), nil
+}
+
+// Flush implements Flusher.
+func (f *sipFlow) Flush(dir Dir, _ []byte, msgs []Message) []Message {
+	return f.heads.ended(dir, msgs)
+}
+
+func (s *sipHeads) head(dir Dir, head []byte, cut bool, msgs []Message) []Message {
+	line, rest := cutLine(head)
+	request, _, first, second := startLine(line, sipVersion)
+	m := &SIP{Truncated: cut}
+	if request {
+		m.Method, m.URI = text(first, maxHTTPMethod), text(second, maxSIPText)
+	} else {
+		m.Code, m.Reason = int(contentLength(first)), text(second, maxSIPText)
+	}
+	var login *Login
+	for name, value, ok := nextField(&rest); ok; name, value, ok = nextField(&rest) {
+		switch {
+		case fieldIs(name, "from") || fieldIs(name, "f"):
+			m.From = text(value, maxSIPText)
+		case fieldIs(name, "to") || fieldIs(name, "t"):
+			m.To = text(value, maxSIPText)
+		case fieldIs(name, "user-agent") || fieldIs(name, "server"):
+			m.UserAgent = text(value, maxSIPText)
+		case request && (fieldIs(name, "authorization") || fieldIs(name, "proxy-authorization")):
+			login = credentials("sip", value)
+		}
+	}
+	msgs = append(msgs, m)
+	switch {
+	case request && login != nil && s.attempt.login == nil:
+		return s.attempt.begin(dir, login, msgs)
+	case !request && m.Code >= 200 && s.attempt.login != nil && s.attempt.from != dir:
+		return s.attempt.end(statusOutcome(m.Code), msgs)
+	}
+	return msgs
+}
+
+func (s *sipHeads) ended(dir Dir, msgs []Message) []Message { return s.attempt.flush(dir, msgs) }
