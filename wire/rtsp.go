@@ -39,6 +39,7 @@ func (s *rtspHeads) head(dir Dir, head []byte, cut bool, msgs []Message) []Messa
 		m.Status = int(contentLength(first))
 	}
 	var login *Login
+	stale := false
 	for name, value, ok := nextField(&rest); ok; name, value, ok = nextField(&rest) {
 		switch {
 		case fieldIs(name, "user-agent"):
@@ -47,8 +48,11 @@ func (s *rtspHeads) head(dir Dir, head []byte, cut bool, msgs []Message) []Messa
 			m.Server = fieldText(value)
 		case fieldIs(name, "authorization") && request:
 			m.Auth, login = authScheme(value, true), credentials("rtsp", value)
-		case fieldIs(name, "www-authenticate") && !request && m.Auth == "":
-			m.Auth = authScheme(value, false)
+		case fieldIs(name, "www-authenticate") && !request:
+			if m.Auth == "" {
+				m.Auth = authScheme(value, false)
+			}
+			stale = stale || containsFold(value, "stale=true")
 		}
 	}
 	msgs = append(msgs, m)
@@ -58,6 +62,8 @@ func (s *rtspHeads) head(dir Dir, head []byte, cut bool, msgs []Message) []Messa
 			return msgs // each request repeats the credentials
 		}
 		return s.attempt.begin(dir, login, msgs)
+	case !request && stale:
+		s.attempt.login = nil // the proof was right, and too old
 	case !request && s.attempt.login != nil && s.attempt.from != dir:
 		return s.attempt.end(statusOutcome(m.Status), msgs)
 	}
