@@ -5,14 +5,14 @@ import "time"
 // Letter is a notice that one place has not taken yet while others after it
 // were. It belongs to a place and is kept until it is taken or given up.
 type Letter struct {
-	Seq      int64     // of the notice
-	Ref      string    // Notice.ID
-	Dead     bool      // given up: only a person brings it back
-	Attempts int       // failures while the place took other notices
-	Since    time.Time // wall-clock time of the first failure
-	Next     time.Time // wall-clock time before which it is not tried again
-	Error    string    // why it was not taken
-	Notice   Notice    // as it is now; empty if what it is about is no longer kept
+	Seq      int64     `json:"seq"`           // of the notice
+	Ref      string    `json:"id"`            // Notice.ID
+	Dead     bool      `json:"dead"`          // given up: only a person brings it back
+	Attempts int       `json:"attempts"`      // failures while the place took other notices
+	Since    time.Time `json:"since"`         // wall-clock time of the first failure
+	Next     time.Time `json:"next,omitzero"` // wall-clock time before which it is not tried again
+	Error    string    `json:"error"`         // why it was not taken
+	Notice   Notice    `json:"notice"`        // as it is now; empty if what it is about is no longer kept
 }
 
 // Standing is where one place is with its notices.

@@ -25,6 +25,7 @@ type analyst struct {
 	names     *detect.Names
 	conns     *detect.Conns
 	book      *alert.Book
+	meter     *device.Meter
 	onAlert   func(*alert.Alert)
 	report    func(detect.Finding) // found, bound once: binding allocates
 
@@ -54,6 +55,7 @@ func newAnalyst(cfg Config, onAlert func(*alert.Alert)) *analyst {
 		names:      detect.NewNames(),
 		conns:      detect.NewConns(),
 		book:       alert.NewBook(cfg.Alert),
+		meter:      device.NewMeter(),
 		onAlert:    onAlert,
 		visibility: 1,
 	}
@@ -110,7 +112,12 @@ func (a *analyst) event(ev *flow.Event) {
 			}
 		}
 	}
-	if client == nil && (server == nil || server.Gateway) {
+	metered := server
+	if server != nil && server.Gateway {
+		metered = nil // what it forwards is that of others
+	}
+	a.meter.Observe(ev, client, metered)
+	if client == nil && metered == nil {
 		return
 	}
 	a.in = detect.Input{

@@ -11,6 +11,7 @@ import (
 	"gatehouse/detect"
 	"gatehouse/device"
 	"gatehouse/flow"
+	"gatehouse/store"
 )
 
 // maxWorkers bounds Config.Workers: more than this has no use on a gateway.
@@ -23,10 +24,20 @@ type Config struct {
 	Device  device.Config
 	Detect  detect.Config
 	Alert   alert.Config
-	// CheckpointEvery is how much wall-clock time may pass between two
-	// checkpoints; what came after the last one is lost with the process.
+	// CheckpointEvery is how much wall-clock time passes between two
+	// checkpoints as long as the medium can bear it. New alerts do not wait for
+	// the next one. What came after the last one is lost with the process.
 	CheckpointEvery time.Duration
-	Log             *slog.Logger
+	// WearPerDay is how many bytes a day may be written to the state. Close to
+	// it, what was learned is stored less often, at least every six hours;
+	// alerts of a flood are, at least every minute. 0 does not limit.
+	WearPerDay int64
+	Retention  store.Retention // of what is stored
+	// EveryMinute stores each minute of each device, however fast a replay
+	// brings them, because somebody wants to be told of each. Otherwise those
+	// that cannot wait are stored as hours.
+	EveryMinute bool
+	Log         *slog.Logger
 	// Now tells wall-clock time; nil means time.Now.
 	Now func() time.Time
 	// Progress is told, from time to time, how much of the input was read. May
@@ -48,6 +59,8 @@ func DefaultConfig() Config {
 		Device:          device.DefaultConfig(),
 		Alert:           alert.Config{Budget: alert.Balanced},
 		CheckpointEvery: time.Minute,
+		WearPerDay:      50 << 20,
+		Retention:       store.DefaultRetention(),
 		Log:             slog.New(slog.DiscardHandler),
 	}
 }
@@ -59,6 +72,9 @@ func (c *Config) Validate() error {
 	}
 	if c.Alert.Budget <= 0 {
 		return errors.New("alert budget: must be above 0")
+	}
+	if c.WearPerDay < 0 {
+		return errors.New("bytes written per day: must not be negative")
 	}
 	if c.Detect.Learn < 0 {
 		return errors.New("learning time: must not be negative")

@@ -10,7 +10,6 @@ package pipeline
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -18,7 +17,6 @@ import (
 	"gatehouse/capture"
 	"gatehouse/device"
 	"gatehouse/flow"
-	"gatehouse/store"
 )
 
 // Summary is what a run did.
@@ -31,8 +29,10 @@ type Summary struct {
 	Events      uint64 // flow events judged
 	Bytes       int64  // of input
 	Counts      alert.Counts
+	Store       StoreHealth // zero without a state
 	Budget      alert.Budget
 	DeviceDays  int              // active days of this run, of all devices, begun ones included
+	Known       int              // devices in the inventory, gateways included
 	Devices     []*device.Device // without gateways, first seen first
 	Gateways    []*device.Device
 	Changes     alert.Changes // alerts, incidents and observations of this run, if it had no state
@@ -51,12 +51,13 @@ func Run(ctx context.Context, src capture.Source, st State, cfg Config, onAlert 
 	}
 	cfg.Flow.Habits = habitsEvery
 	a := newAnalyst(cfg, onAlert)
-	r := &runner{cfg: cfg, analyst: a, state: st, started: cfg.Now(), sum: &Summary{}}
-	r.saved = r.started
+	r := &runner{cfg: cfg, analyst: a, sum: &Summary{}}
 	if st != nil {
+		r.keeper = newKeeper(&r.cfg, st)
 		if err := a.restore(ctx, st); err != nil {
 			return nil, fmt.Errorf("take up earlier state: %w", err)
 		}
+		r.keeper.listen(ctx, a)
 	}
 	err := Flows(ctx, src, cfg, func(events []flow.Event, p Progress) error { return r.round(ctx, events, p) })
 	r.finish()
@@ -65,7 +66,11 @@ func Run(ctx context.Context, src capture.Source, st State, cfg Config, onAlert 
 		return r.sum, err
 	}
 	// A run that is interrupted keeps what it has learned.
-	if saveErr := r.save(context.WithoutCancel(ctx)); saveErr != nil {
+	a.meter.Finish()
+	saveErr := r.keeper.save(context.WithoutCancel(ctx), a, r.sum, true)
+	r.sum.Store = r.keeper.health
+	r.sum.Store.Wear = st.Wear()
+	if saveErr != nil {
 		return r.sum, fmt.Errorf("keep what was found: %w", saveErr)
 	}
 	return r.sum, err
@@ -81,13 +86,11 @@ const habitsEvery = 30 * time.Second
 const pruneEvery = 24 * time.Hour
 
 type runner struct {
-	cfg            Config
-	analyst        *analyst
-	state          State
-	started, saved time.Time
-	told           time.Time // when Status was
-	pruned         time.Time // when the state was
-	sum            *Summary
+	cfg     Config
+	analyst *analyst
+	keeper  *keeper   // nil without a state
+	told    time.Time // when Status was
+	sum     *Summary
 }
 
 // tell gives a copy of how the run stands to Config.Status.
@@ -95,7 +98,11 @@ func (r *runner) tell() {
 	r.told = r.cfg.Now()
 	s := *r.sum
 	s.Counts, s.Budget = r.analyst.book.Counts(), r.cfg.Alert.Budget
+	s.Known = r.analyst.devices.Len()
 	s.Devices, s.Gateways, s.Changes = nil, nil, alert.Changes{}
+	if r.keeper != nil {
+		s.Store = r.keeper.health
+	}
 	r.cfg.Status(s)
 }
 
@@ -113,8 +120,8 @@ func (r *runner) round(ctx context.Context, events []flow.Event, p Progress) err
 	if r.cfg.Status != nil && r.cfg.Now().Sub(r.told) >= time.Second {
 		r.tell()
 	}
-	if r.state != nil && r.cfg.Now().Sub(r.saved) >= r.cfg.CheckpointEvery {
-		return r.save(ctx)
+	if r.keeper != nil {
+		r.keeper.round(ctx, r.analyst, r.sum)
 	}
 	return nil
 }
@@ -128,26 +135,4 @@ func (r *runner) finish() {
 	if r.cfg.Status != nil {
 		r.tell()
 	}
-}
-
-func (r *runner) save(ctx context.Context) error {
-	data, err := json.Marshal(map[string]any{
-		"first": r.sum.First, "last": r.sum.Last, "packets": r.sum.Flow.Packets, "counts": r.analyst.book.Counts(),
-	})
-	if err != nil {
-		return err
-	}
-	now := r.cfg.Now()
-	run := &store.Run{ID: r.started.UTC().Format(time.RFC3339Nano), Started: r.started, Updated: now, Data: data}
-	if err := r.analyst.checkpoint(ctx, r.state, run); err != nil {
-		return err
-	}
-	r.saved = now
-	if !r.pruned.IsZero() && now.Sub(r.pruned) < pruneEvery {
-		return nil
-	}
-	r.pruned = now
-	// By packet time: a replay of old captures throws nothing of theirs away.
-	_, err = r.state.Prune(ctx, time.Unix(0, r.analyst.now), store.DefaultRetention())
-	return err
 }

@@ -24,6 +24,9 @@ type State interface {
 	Devices(ctx context.Context) ([]store.DeviceRow, error)
 	Baselines(ctx context.Context) iter.Seq2[store.BaselineRow, error]
 	Sensor(ctx context.Context) ([]byte, error)
+	Decisions(ctx context.Context, after int64) ([]store.Decision, error)
+	Series(ctx context.Context, f store.Filter, hourly bool) ([]device.Minute, error)
+	Wear() store.Wear
 }
 
 // sensor is the state of the analyst that belongs to no device.
@@ -33,29 +36,13 @@ type sensor struct {
 	Names   []detect.NameEntry `json:"names"`
 }
 
-// checkpoint stores all that changed since the last one, in one transaction.
-func (a *analyst) checkpoint(ctx context.Context, st State, run *store.Run) error {
-	batch, err := a.batch()
-	if err != nil {
-		return err
-	}
-	batch.Run = run
-	if err := st.Checkpoint(ctx, batch); err != nil {
-		return err
-	}
-	a.removed = a.removed[:0]
-	for _, s := range a.subjects {
-		s.changed = false
-	}
-	return nil
-}
-
-func (a *analyst) batch() (store.Batch, error) {
-	changes := a.book.Take()
-	b := store.Batch{Removed: a.removed, Alerts: changes.Alerts, Incidents: changes.Incidents, Observations: changes.Observations}
+// learned adds to a batch all that was learned since the last one: devices,
+// baselines, the state of the sensor.
+func (a *analyst) learned(b *store.Batch) error {
+	b.Removed = a.removed
 	snapshot, err := a.devices.Snapshot()
 	if err != nil {
-		return b, err
+		return err
 	}
 	for _, d := range a.devices.All() {
 		s := a.subjects[d.ID]
@@ -68,12 +55,20 @@ func (a *analyst) batch() (store.Batch, error) {
 		}
 		blob, err := s.model.Snapshot()
 		if err != nil {
-			return b, fmt.Errorf("snapshot baseline of %s: %w", d.ID, err)
+			return fmt.Errorf("snapshot baseline of %s: %w", d.ID, err)
 		}
 		b.Baselines = append(b.Baselines, store.BaselineRow{Device: d.ID, Time: time.Unix(0, a.now).UTC(), Model: blob})
 	}
 	b.Sensor, err = json.Marshal(sensor{Now: a.now, Devices: snapshot.State, Names: a.names.Entries()})
-	return b, err
+	return err
+}
+
+// stored notes that all that was learned is.
+func (a *analyst) stored() {
+	a.removed = a.removed[:0]
+	for _, s := range a.subjects {
+		s.changed = false
+	}
 }
 
 func deviceRow(d *device.Device, data json.RawMessage) store.DeviceRow {
@@ -140,5 +135,11 @@ func (a *analyst) restore(ctx context.Context, st State) error {
 		return err
 	}
 	a.book.Restore(alerts, incidents)
+	// Minutes are stored more often than the rest, so there may be later ones.
+	minutes, err := st.Series(ctx, store.Filter{Since: time.Unix(0, a.now).Add(-time.Minute)}, false)
+	if err != nil {
+		return err
+	}
+	a.meter.Resume(minutes)
 	return nil
 }

@@ -17,6 +17,10 @@ import (
 // with the same key. The error matches fs.ErrExist if there is a state in dir
 // already: that is never overwritten.
 func (s *Store) Backup(ctx context.Context, dir string) error {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
 	to := filepath.Join(dir, dbName)
 	for _, name := range []string{to, filepath.Join(dir, sealName)} {
 		if _, err := os.Lstat(name); err == nil {
@@ -35,7 +39,7 @@ func (s *Store) Backup(ctx context.Context, dir string) error {
 	from := newConn(s.read.path, func(ctx context.Context) (*sqlite3.Conn, error) {
 		return dial(ctx, s.read.path, s.disk, readOnly, DefaultBusyTimeout)
 	})
-	err := from.do(ctx, func(db *sqlite3.Conn) error { return copyDatabase(db, s.disk, to) })
+	err = from.do(ctx, func(db *sqlite3.Conn) error { return copyDatabase(db, s.disk, to) })
 	if err = errors.Join(err, from.close()); err != nil {
 		return fmt.Errorf("back up to %s: %w", dir, err)
 	}

@@ -39,6 +39,9 @@ type Batch struct {
 
 	// Minutes replace what is stored of the same minute and device.
 	Minutes []device.Minute
+	// Hours are minutes that are too many to store one by one, added up. What
+	// is stored of the same hour and device stays where it is more.
+	Hours []device.Minute
 
 	Sensor []byte // state of the analyst as a whole; nil leaves the stored one
 	Run    *Run   // the run that makes the checkpoint; nil for none
@@ -112,6 +115,9 @@ func (b *Batch) put(q *queue) error {
 		return err
 	}
 	if err := putAll(c, b.Minutes, putMinute); err != nil {
+		return err
+	}
+	if err := putAll(c, b.Hours, putHour); err != nil {
 		return err
 	}
 	if err := putSensor(c, b.Sensor); err != nil {

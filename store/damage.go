@@ -43,6 +43,7 @@ func trial(c *conn, db *sqlite3.Conn) error {
 		Devices:      []DeviceRow{{ID: id, Data: none}},
 		Baselines:    []BaselineRow{{Device: id}},
 		Minutes:      []device.Minute{{Device: id}},
+		Hours:        []device.Minute{{Device: id}},
 		Sensor:       none,
 		Run:          &Run{ID: id, Data: none},
 	}

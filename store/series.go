@@ -29,6 +29,22 @@ func putMinute(c *conn, m *device.Minute) error {
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (time, device) DO NOTHING`, values...)
 }
 
+// putHour stores what a device did in an hour.
+func putHour(c *conn, h *device.Minute) error {
+	if h.Device == "" {
+		return fmt.Errorf("hour %s without a device", h.Time)
+	}
+	at := h.Time.Unix()
+	at -= ((at % 3600) + 3600) % 3600
+	return c.exec(`INSERT INTO hour (time, device, bytes_in, bytes_out, packets, flows, peers, names, nxdomain)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (time, device) DO UPDATE SET
+			bytes_in = max(bytes_in, excluded.bytes_in), bytes_out = max(bytes_out, excluded.bytes_out),
+			packets = max(packets, excluded.packets), flows = max(flows, excluded.flows),
+			peers = max(peers, excluded.peers), names = max(names, excluded.names), nxdomain = max(nxdomain, excluded.nxdomain)`,
+		at, h.Device, int64(h.BytesIn), int64(h.BytesOut), int64(h.Packets), int64(h.Flows), int(h.Peers), int(h.Names), int(h.NXDomain))
+}
+
 // seriesColumns are those of a minute or an hour m, joined with its device d.
 const seriesColumns = `m.time, m.device, coalesce(d.name, ''), coalesce(d.device_group, ''),
 	m.bytes_in, m.bytes_out, m.packets, m.flows, m.peers, m.names, m.nxdomain`

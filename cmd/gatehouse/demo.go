@@ -20,7 +20,7 @@ import (
 
 func (a *app) demo() *cobra.Command {
 	cfg := sim.DefaultConfig()
-	var keep string
+	var keep, configFile string
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Simulate a month of a home with attacks, and show what is found",
@@ -29,15 +29,16 @@ look like attacks, analyse it like any other capture, and print what was found
 beside what was there.`,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.runDemo(cmd.Context(), cfg, keep)
+			return a.runDemo(cmd.Context(), cfg, keep, configFile)
 		},
 	}
 	cmd.Flags().Uint64Var(&cfg.Seed, "seed", cfg.Seed, "`NUMBER` from which all randomness is drawn")
 	cmd.Flags().StringVar(&keep, "keep", "", "keep the capture, its labels and the state in this `DIR`")
+	cmd.Flags().StringVar(&configFile, "config", "", "tell the sinks of this `FILE` what is found; its store is left alone")
 	return cmd
 }
 
-func (a *app) runDemo(ctx context.Context, cfg sim.Config, keep string) (err error) {
+func (a *app) runDemo(ctx context.Context, cfg sim.Config, keep, configFile string) (err error) {
 	dir := keep
 	if dir == "" {
 		if dir, err = os.MkdirTemp("", "gatehouse-demo-"); err != nil {
@@ -59,7 +60,7 @@ func (a *app) runDemo(ctx context.Context, cfg sim.Config, keep string) (err err
 	if err != nil {
 		return err
 	}
-	f := analysis{budget: "balanced", roots: []string{filepath.Join(dir, sim.RootsFile)}, state: state}
+	f := analysis{configFile: configFile, budget: "balanced", roots: []string{filepath.Join(dir, sim.RootsFile)}, state: state}
 	out, err := a.analyse(ctx, []string{filepath.Join(dir, sim.CaptureFile)}, &f)
 	if err != nil {
 		return err

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -22,14 +25,19 @@ import (
 
 // listing holds the flags of commands that read a state directory.
 type listing struct {
+	configFile                           string
 	state, device, kind, severity, since string
+	status, format                       string
 	limit                                int
-	asJSON                               bool
+	asJSON, follow, oldestFirst          bool
 }
 
 func (l *listing) register(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&l.state, "state", "", "read the state in this `DIR` (required)")
-	cmd.Flags().BoolVar(&l.asJSON, "json", false, "print JSON lines")
+	flags := cmd.Flags()
+	flags.StringVar(&l.state, "state", "", "read the state in this `DIR` (required without --config)")
+	flags.StringVar(&l.configFile, "config", "", "read where the state is, and its key, from this `FILE`")
+	flags.BoolVar(&l.asJSON, "json", false, "print JSON lines; the same as --format json")
+	flags.StringVar(&l.format, "format", cmp.Or(l.format, "table"), "print as `FORMAT`: table, json or csv")
 }
 
 func (l *listing) registerFilters(cmd *cobra.Command) {
@@ -37,16 +45,33 @@ func (l *listing) registerFilters(cmd *cobra.Command) {
 	flags.StringVar(&l.device, "device", "", "only of this `DEVICE`: id, name, MAC or IP address")
 	flags.StringVar(&l.kind, "kind", "", "only of this `KIND`, such as new_destination")
 	flags.StringVar(&l.severity, "severity", "", "only of this `SEVERITY` or above: low, medium, high, critical")
-	flags.StringVar(&l.since, "since", "", "only from this `TIME` on: 2026-01-05 or 2026-01-05T14:00:00Z")
+	flags.StringVar(&l.status, "status", "", "only what is open, acknowledged or closed: `STATUS`")
+	flags.StringVar(&l.since, "since", "", "only from this `TIME` on: 2026-01-05, 2026-01-05T14:00:00Z, or 7d or 12h ago")
 	flags.IntVar(&l.limit, "limit", 0, "at most this `NUMBER`, the newest")
 }
 
 // open opens the state for reading.
 func (l *listing) open(ctx context.Context) (*store.Store, error) {
-	if l.state == "" {
+	return l.openWith(ctx, store.Options{ReadOnly: true})
+}
+
+// openWith opens the state that the flags name.
+func (l *listing) openWith(ctx context.Context, opts store.Options) (*store.Store, error) {
+	dir := l.state
+	if l.configFile != "" {
+		set, err := loadSettings(l.configFile)
+		if err != nil {
+			return nil, err
+		}
+		if opts.Key, err = set.Store.key(); err != nil {
+			return nil, err
+		}
+		dir = cmp.Or(dir, set.Store.Path)
+	}
+	if dir == "" {
 		return nil, usageError{errors.New("say which state to read with --state DIR")}
 	}
-	st, err := store.Open(ctx, l.state, store.Options{ReadOnly: true})
+	st, err := store.Open(ctx, dir, opts)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, usageError{err}
 	}
@@ -54,13 +79,19 @@ func (l *listing) open(ctx context.Context) (*store.Store, error) {
 }
 
 func (l *listing) filter() (store.Filter, error) {
-	f := store.Filter{Device: l.device, Kind: l.kind, Limit: l.limit}
+	f := store.Filter{Device: l.device, Kind: l.kind, Limit: l.limit, OldestFirst: l.oldestFirst}
 	if l.severity != "" {
 		v, err := detect.ParseSeverity(l.severity)
 		if err != nil {
 			return f, usageError{fmt.Errorf("--severity: %w", err)}
 		}
 		f.MinSeverity = uint8(v)
+	}
+	switch s := alert.State(l.status); s {
+	case "", alert.Open, alert.Acknowledged, alert.Closed:
+		f.State = s
+	default:
+		return f, usageError{fmt.Errorf("--status %s: use open, acknowledged or closed", l.status)}
 	}
 	if l.since != "" {
 		var err error
@@ -69,14 +100,102 @@ func (l *listing) filter() (store.Filter, error) {
 				return f, nil
 			}
 		}
-		return f, usageError{fmt.Errorf("--since %s: want a time such as 2026-01-05 or 2026-01-05T14:00:00Z", l.since)}
+		ago, err := parseAge(l.since)
+		if err != nil {
+			return f, usageError{fmt.Errorf("--since %s: want a time such as 2026-01-05 or 2026-01-05T14:00:00Z, or a span such as 7d or 12h", l.since)}
+		}
+		f.Since = time.Now().Add(-ago)
 	}
 	return f, nil
 }
 
-// list reads rows from the state and prints them, as JSON lines or as a table.
-func list[T any](ctx context.Context, a *app, l *listing, read func(*store.Store, store.Filter) ([]T, error), none string, table func(io.Writer, []T)) (err error) {
+// column is one column of a listing.
+type column[T any] struct {
+	name  string
+	value func(*T) string
+}
+
+// table is the columns in which a listing shows rows to people and in CSV.
+type table[T any] []column[T]
+
+// printer returns what writes rows in the format that the flags ask for, with
+// a header above the first ones.
+func printer[T any](w io.Writer, l *listing, t table[T]) (func([]T) error, error) {
+	format := l.format
+	if l.asJSON {
+		format = "json"
+	}
+	header := make([]string, len(t))
+	for i := range t {
+		header[i] = t[i].name
+	}
+	cells := func(row *T) []string {
+		out := make([]string, len(t))
+		for i := range t {
+			out[i] = t[i].value(row)
+		}
+		return out
+	}
+	switch format {
+	case "json":
+		return func(rows []T) error {
+			for i := range rows {
+				if err := printJSON(w, &rows[i]); err != nil {
+					return err
+				}
+			}
+			return nil
+		}, nil
+	case "csv":
+		out := csv.NewWriter(w)
+		begun := false
+		return func(rows []T) error {
+			if !begun {
+				begun = true
+				_ = out.Write(header) // Flush and Error tell
+			}
+			for i := range rows {
+				_ = out.Write(inert(cells(&rows[i])))
+			}
+			out.Flush()
+			return out.Error()
+		}, nil
+	case "table":
+		begun := false
+		return func(rows []T) error {
+			tw := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+			if !begun {
+				begun = true
+				fmt.Fprintln(tw, strings.ToUpper(strings.Join(header, "\t")))
+			}
+			for i := range rows {
+				fmt.Fprintln(tw, strings.Join(cells(&rows[i]), "\t"))
+			}
+			return tw.Flush()
+		}, nil
+	}
+	return nil, usageError{fmt.Errorf("--format %s: use table, json or csv", l.format)}
+}
+
+// inert puts an apostrophe before cells that a spreadsheet would take for a
+// formula: names come from the network
+// (https://owasp.org/www-community/attacks/CSV_Injection).
+func inert(cells []string) []string {
+	for i, c := range cells {
+		if len(c) > 1 && strings.ContainsRune("=+-@\t\r", rune(c[0])) {
+			cells[i] = "'" + c
+		}
+	}
+	return cells
+}
+
+// list reads rows from the state and prints them.
+func list[T any](ctx context.Context, a *app, l *listing, read func(*store.Store, store.Filter) ([]T, error), none string, columns func() table[T]) (err error) {
 	f, err := l.filter()
+	if err != nil {
+		return err
+	}
+	write, err := printer(a.stdout, l, columns())
 	if err != nil {
 		return err
 	}
@@ -89,44 +208,114 @@ func list[T any](ctx context.Context, a *app, l *listing, read func(*store.Store
 	if err != nil {
 		return err
 	}
-	if l.asJSON {
-		for i := range rows {
-			if err := printJSON(a.stdout, &rows[i]); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	if len(rows) == 0 {
+	if len(rows) == 0 && !l.asJSON && l.format == "table" {
 		_, err := fmt.Fprintln(a.stdout, none)
 		return err
 	}
-	t := tabwriter.NewWriter(a.stdout, 0, 4, 2, ' ', 0)
-	table(t, rows)
-	return t.Flush()
+	return write(rows)
+}
+
+func alertTable() table[alert.Alert] {
+	return table[alert.Alert]{
+		{"time", func(r *alert.Alert) string { return shortTime(r.Time) }},
+		{"severity", func(r *alert.Alert) string { return r.Severity.String() }},
+		{"kind", func(r *alert.Alert) string { return string(r.Kind) }},
+		{"device", func(r *alert.Alert) string { return r.Device.Name }},
+		{"count", func(r *alert.Alert) string { return fmt.Sprint(r.Count) }},
+		{"state", func(r *alert.Alert) string { return string(r.State) }},
+		{"id", func(r *alert.Alert) string { return r.ID }},
+		{"summary", func(r *alert.Alert) string { return r.Summary }},
+	}
 }
 
 func (a *app) alerts() *cobra.Command {
 	var l listing
 	cmd := &cobra.Command{
-		Use:     "alerts --state DIR",
-		Short:   "List alerts, newest first",
-		Example: "  gatehouse alerts --state ./state --severity high --since 2026-01-20",
+		Use:   "alerts --state DIR",
+		Short: "List alerts, newest first",
+		Long: `List alerts, newest first. With --follow, print those that there are, oldest
+first, and then each new or changed one as it is stored, until interrupted.`,
+		Example: "  gatehouse alerts --state ./state --severity high --since 2026-01-20\n  gatehouse alerts --state /var/lib/gatehouse --follow --since 1h",
 		Args:    usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if l.follow {
+				return a.followAlerts(cmd.Context(), &l)
+			}
 			read := func(st *store.Store, f store.Filter) ([]alert.Alert, error) { return st.Alerts(cmd.Context(), f) }
-			return list(cmd.Context(), a, &l, read, "no alerts", func(w io.Writer, rows []alert.Alert) {
-				fmt.Fprintln(w, "TIME\tSEVERITY\tKIND\tDEVICE\tCOUNT\tID\tSUMMARY")
-				for i := range rows {
-					r := &rows[i]
-					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", shortTime(r.Time), r.Severity, r.Kind, r.Device.Name, r.Count, r.ID, r.Summary)
-				}
-			})
+			return list(cmd.Context(), a, &l, read, "no alerts", alertTable)
 		},
 	}
 	l.register(cmd)
 	l.registerFilters(cmd)
+	cmd.Flags().BoolVar(&l.follow, "follow", false, "go on with what is stored from now on")
 	return cmd
+}
+
+// followEvery is how often a listing that follows looks, and followed is how
+// many of the newest alerts it looks at.
+const (
+	followEvery = time.Second
+	followed    = 500
+)
+
+// followAlerts prints alerts as they are stored.
+func (a *app) followAlerts(ctx context.Context, l *listing) (err error) {
+	f, err := l.filter()
+	if err != nil {
+		return err
+	}
+	write, err := printer(a.stdout, l, alertTable())
+	if err != nil {
+		return err
+	}
+	st, err := l.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	f.Limit, f.OldestFirst = cmp.Or(f.Limit, followed), false
+	shown := make(map[string]int) // revisions
+	tick := time.NewTicker(followEvery)
+	defer tick.Stop()
+	for {
+		rows, err := st.Alerts(ctx, f)
+		if ctx.Err() != nil {
+			return nil // interrupted, which is how it ends
+		}
+		if err != nil {
+			return err
+		}
+		slices.Reverse(rows)
+		latest := make(map[string]int, len(rows))
+		rows = slices.DeleteFunc(rows, func(r alert.Alert) bool {
+			latest[r.ID] = r.Revision
+			return shown[r.ID] == r.Revision
+		})
+		shown = latest
+		if len(rows) > 0 {
+			if err := write(rows); err != nil {
+				return err
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func incidentTable() table[alert.Incident] {
+	return table[alert.Incident]{
+		{"from", func(r *alert.Incident) string { return shortTime(r.FirstSeen) }},
+		{"to", func(r *alert.Incident) string { return shortTime(r.LastSeen) }},
+		{"severity", func(r *alert.Incident) string { return r.Severity.String() }},
+		{"devices", func(r *alert.Incident) string { return fmt.Sprint(len(r.Devices)) }},
+		{"alerts", func(r *alert.Incident) string { return fmt.Sprint(len(r.Alerts)) }},
+		{"state", func(r *alert.Incident) string { return string(r.State) }},
+		{"id", func(r *alert.Incident) string { return r.ID }},
+		{"summary", func(r *alert.Incident) string { return r.Summary }},
+	}
 }
 
 func (a *app) incidents() *cobra.Command {
@@ -137,18 +326,43 @@ func (a *app) incidents() *cobra.Command {
 		Args:  usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			read := func(st *store.Store, f store.Filter) ([]alert.Incident, error) { return st.Incidents(cmd.Context(), f) }
-			return list(cmd.Context(), a, &l, read, "no incidents", func(w io.Writer, rows []alert.Incident) {
-				fmt.Fprintln(w, "FROM\tTO\tSEVERITY\tDEVICES\tALERTS\tID\tSUMMARY")
-				for i := range rows {
-					r := &rows[i]
-					fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%s\t%s\n", shortTime(r.FirstSeen), shortTime(r.LastSeen), r.Severity, len(r.Devices), len(r.Alerts), r.ID, r.Summary)
-				}
-			})
+			return list(cmd.Context(), a, &l, read, "no incidents", incidentTable)
 		},
 	}
 	l.register(cmd)
 	l.registerFilters(cmd)
 	return cmd
+}
+
+func deviceTable() table[device.Device] {
+	return table[device.Device]{
+		{"device", func(d *device.Device) string {
+			if d.Gateway {
+				return d.Name + " (gateway)"
+			}
+			return d.Name
+		}},
+		{"vendor", func(d *device.Device) string { return orDash(d.Vendor) }},
+		{"type", func(d *device.Device) string { return orDash(string(d.Type)) }},
+		{"group", func(d *device.Device) string { return orDash(d.Group) }},
+		{"addresses", addresses},
+		{"first seen", func(d *device.Device) string { return shortTime(d.FirstSeen) }},
+		{"last seen", func(d *device.Device) string { return shortTime(d.LastSeen) }},
+	}
+}
+
+func readDevices(ctx context.Context, st *store.Store) ([]device.Device, error) {
+	rows, err := st.Devices(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]device.Device, len(rows))
+	for i := range rows {
+		if err := json.Unmarshal(rows[i].Data, &out[i]); err != nil {
+			return nil, fmt.Errorf("read device %s: %w", rows[i].ID, err)
+		}
+	}
+	return out, nil
 }
 
 func (a *app) devices() *cobra.Command {
@@ -158,30 +372,8 @@ func (a *app) devices() *cobra.Command {
 		Short: "List the devices that were seen",
 		Args:  usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			read := func(st *store.Store, _ store.Filter) ([]device.Device, error) {
-				rows, err := st.Devices(cmd.Context())
-				if err != nil {
-					return nil, err
-				}
-				out := make([]device.Device, len(rows))
-				for i := range rows {
-					if err := json.Unmarshal(rows[i].Data, &out[i]); err != nil {
-						return nil, fmt.Errorf("read device %s: %w", rows[i].ID, err)
-					}
-				}
-				return out, nil
-			}
-			return list(cmd.Context(), a, &l, read, "no devices", func(w io.Writer, rows []device.Device) {
-				fmt.Fprintln(w, "DEVICE\tVENDOR\tTYPE\tGROUP\tADDRESSES\tFIRST SEEN\tLAST SEEN")
-				for i := range rows {
-					d := &rows[i]
-					name := d.Name
-					if d.Gateway {
-						name += " (gateway)"
-					}
-					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", name, orDash(d.Vendor), orDash(string(d.Type)), orDash(d.Group), addresses(d), shortTime(d.FirstSeen), shortTime(d.LastSeen))
-				}
-			})
+			read := func(st *store.Store, _ store.Filter) ([]device.Device, error) { return readDevices(cmd.Context(), st) }
+			return list(cmd.Context(), a, &l, read, "no devices", deviceTable)
 		},
 	}
 	l.register(cmd)

@@ -12,13 +12,16 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"gatehouse/notify"
 	"gatehouse/pipeline"
 )
 
 // metrics serves what a run has seen and lost in the Prometheus text format.
 type metrics struct {
-	status atomic.Pointer[pipeline.Summary]
-	series []series
+	status  atomic.Pointer[pipeline.Summary]
+	courier live
+	series  []series
+	sinks   []sinkSeries
 }
 
 // series is one metric and how to read it.
@@ -47,6 +50,10 @@ func newMetrics() *metrics {
 	counter("interface_outages_total", "Times that an interface went down or away.", func(s *pipeline.Summary) uint64 { return s.Losses.Outages })
 	counter("time_repaired_total", "Packets whose time was implausible and replaced.", func(s *pipeline.Summary) uint64 { return s.Repaired })
 
+	counter("store_written_bytes_total", "Bytes written to the state, database and log.", func(s *pipeline.Summary) uint64 { return s.Store.Wear.Bytes })
+	counter("store_syncs_total", "Forced writes (fsync) of the state.", func(s *pipeline.Summary) uint64 { return s.Store.Wear.Syncs })
+	counter("store_dropped_total", "Alerts, incidents and observations that a failing store could not take in time.", func(s *pipeline.Summary) uint64 { return s.Store.Dropped })
+
 	lost := prometheus.NewDesc("gatehouse_lost_total", "What was on the wire and is not in the flows, or not in full, by reason.", []string{"reason"}, nil)
 	for _, l := range []struct {
 		reason string
@@ -74,8 +81,46 @@ func newMetrics() *metrics {
 		series{
 			desc: prometheus.NewDesc("gatehouse_visibility_ratio", "Share of the frames that ended up in flows, 0 to 1.", nil, nil), kind: prometheus.GaugeValue,
 			value: func(s *pipeline.Summary) float64 { return s.Losses.Visibility() },
+		},
+		series{
+			desc: prometheus.NewDesc("gatehouse_store_failing", "1 if nothing can be stored (disk full, read-only file system), else 0.", nil, nil), kind: prometheus.GaugeValue,
+			value: func(s *pipeline.Summary) float64 { return flag(!s.Store.Failing.IsZero()) },
+		},
+		series{
+			desc: prometheus.NewDesc("gatehouse_store_unstored", "Alerts and incidents that wait for a failing store.", nil, nil), kind: prometheus.GaugeValue,
+			value: func(s *pipeline.Summary) float64 { return float64(s.Store.Unstored) },
 		})
+	m.sinks = newSinkSeries()
 	return m
+}
+
+// sinkSeries is one metric of each sink.
+type sinkSeries struct {
+	desc  *prometheus.Desc
+	kind  prometheus.ValueType
+	value func(*notify.Status) float64
+}
+
+func newSinkSeries() []sinkSeries {
+	metric := func(name, help string, kind prometheus.ValueType, value func(*notify.Status) float64) sinkSeries {
+		return sinkSeries{prometheus.NewDesc("gatehouse_sink_"+name, help, []string{"sink"}, nil), kind, value}
+	}
+	counter, gauge := prometheus.CounterValue, prometheus.GaugeValue
+	return []sinkSeries{
+		metric("delivered_total", "Notices that the sink has taken, one by one or in digests.", counter, func(s *notify.Status) float64 { return float64(s.Delivered) }),
+		metric("failures_total", "Attempts that failed.", counter, func(s *notify.Status) float64 { return float64(s.Failures) }),
+		metric("dead_total", "Notices that were given up.", counter, func(s *notify.Status) float64 { return float64(s.Dead) }),
+		metric("series_total", "Minutes of devices that the sink has taken.", counter, func(s *notify.Status) float64 { return float64(s.Series) }),
+		metric("held", "Notices that wait for another attempt or the end of quiet hours.", gauge, func(s *notify.Status) float64 { return float64(s.Held) }),
+		metric("failing", "1 if the last attempt failed, else 0.", gauge, func(s *notify.Status) float64 { return flag(!s.Failing.IsZero()) }),
+	}
+}
+
+func flag(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // Describe implements prometheus.Collector.
@@ -83,10 +128,21 @@ func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 	for i := range m.series {
 		ch <- m.series[i].desc
 	}
+	for i := range m.sinks {
+		ch <- m.sinks[i].desc
+	}
 }
 
 // Collect implements prometheus.Collector.
 func (m *metrics) Collect(ch chan<- prometheus.Metric) {
+	if c := m.courier.Load(); c != nil {
+		for _, st := range c.Status() {
+			for i := range m.sinks {
+				x := &m.sinks[i]
+				ch <- prometheus.MustNewConstMetric(x.desc, x.kind, x.value(&st), st.Name)
+			}
+		}
+	}
 	s := m.status.Load()
 	if s == nil {
 		return

@@ -24,6 +24,8 @@ import (
 
 // analysis holds the flags of commands that judge traffic.
 type analysis struct {
+	configFile string
+
 	state   string
 	budget  string
 	learn   time.Duration
@@ -34,6 +36,7 @@ type analysis struct {
 
 func (f *analysis) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
+	flags.StringVar(&f.configFile, "config", "", "read where state is kept and where alerts go from this `FILE`")
 	flags.StringVar(&f.state, "state", "", "keep devices, baselines and alerts in this `DIR`, and go on from there")
 	flags.StringVar(&f.budget, "budget", "balanced", "false alerts that you will put up with per device and month: quiet (0.3), balanced (1), sensitive (5) or a `NUMBER`")
 	flags.DurationVar(&f.learn, "learn", 0, "only learn from a device for this `DURATION` after its first packet (default: as long as the models need)")
@@ -42,10 +45,33 @@ func (f *analysis) register(cmd *cobra.Command) {
 	flags.IntVar(&f.workers, "workers", 0, "flow workers, 1 to 64 (default: one for each processor); results do not depend on it")
 }
 
+// settings reads the configuration file, if one is named. What flags say comes
+// before it.
+func (f *analysis) settings() (*settings, error) {
+	if f.configFile == "" {
+		return nil, nil //nolint:nilnil // no file is no error
+	}
+	s, err := loadSettings(f.configFile)
+	if err != nil {
+		return nil, err
+	}
+	if f.state != "" {
+		s.Store.Path = f.state
+	}
+	f.state = s.Store.Path
+	if f.state == "" && len(s.Sinks) > 0 {
+		return nil, usageError{fmt.Errorf("%s: sinks need a state, in which waits what they have not taken: set store.path or give --state DIR", f.configFile)}
+	}
+	return s, nil
+}
+
 // config builds the pipeline's configuration from the flags.
-func (f *analysis) config(log *slog.Logger) (pipeline.Config, error) {
+func (f *analysis) config(log *slog.Logger, set *settings) (pipeline.Config, error) {
 	cfg := pipeline.DefaultConfig()
 	cfg.Log = log
+	if set != nil {
+		cfg.WearPerDay, cfg.Retention = int64(set.Store.WritePerDay), set.Store.retention()
+	}
 	budget, err := alert.ParseBudget(f.budget)
 	if err != nil {
 		return cfg, usageError{fmt.Errorf("--budget: %w", err)}
@@ -143,7 +169,11 @@ type outcome struct {
 // analyse runs files through the pipeline. A damaged file gives an outcome and
 // an error.
 func (a *app) analyse(ctx context.Context, files []string, f *analysis) (*outcome, error) {
-	cfg, err := f.config(a.logger())
+	set, err := f.settings()
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := f.config(a.logger(), set)
 	if err != nil {
 		return nil, err
 	}
@@ -153,40 +183,77 @@ func (a *app) analyse(ctx context.Context, files []string, f *analysis) (*outcom
 	}
 	bar := a.progress("analysing")
 	cfg.Progress = bar.set
-	out, err := a.judge(ctx, src, cfg, f.state, nil)
+	out, err := a.judge(ctx, src, cfg, keeping{f.state, set, nil}, nil)
 	bar.done()
 	return out, errors.Join(err, src.Close())
 }
 
-// judge runs a source through the pipeline and keeps the outcome in a state
-// directory, if one is named. raised, which may be nil, is told of each alert.
-func (a *app) judge(ctx context.Context, src capture.Source, cfg pipeline.Config, dir string, raised func(*alert.Alert)) (_ *outcome, err error) {
-	var state pipeline.State
-	var st *store.Store
-	if dir != "" {
-		if st, err = store.Open(ctx, dir, store.Options{Log: cfg.Log}); err != nil {
+// keeping says where a run keeps its state and whom it tells.
+type keeping struct {
+	dir     string    // "" for no state
+	set     *settings // nil without a configuration file
+	courier *live     // is given the courier as long as it runs; may be nil
+}
+
+// open opens the state, nil if there is none.
+func (k *keeping) open(ctx context.Context, log *slog.Logger) (*store.Store, error) {
+	if k.dir == "" {
+		return nil, nil //nolint:nilnil // no state is no error
+	}
+	opts := store.Options{Log: log}
+	if k.set != nil {
+		var err error
+		opts.MaxWaiting = k.set.Store.MaxWaiting
+		if opts.Key, err = k.set.Store.key(); err != nil {
 			return nil, err
 		}
+	}
+	return store.Open(ctx, k.dir, opts)
+}
+
+// judge runs a source through the pipeline and keeps the outcome in a state
+// directory, if one is named. raised is told of each alert; without it, the
+// alerts are in the outcome.
+func (a *app) judge(ctx context.Context, src capture.Source, cfg pipeline.Config, keep keeping, raised func(*alert.Alert)) (_ *outcome, err error) {
+	st, err := keep.open(ctx, cfg.Log)
+	if err != nil {
+		return nil, err
+	}
+	var state pipeline.State
+	if st != nil {
 		defer func() { err = errors.Join(err, st.Close()) }()
 		state = st
+		out, err := startDelivery(ctx, keep.set, st, cfg.Log)
+		if err != nil {
+			return nil, err
+		}
+		if out != nil {
+			state = telling{st, out.courier}
+			defer out.finish(ctx)
+			cfg.Status, cfg.EveryMinute = out.join(cfg.Status), out.wantsSeries()
+			if keep.courier != nil {
+				keep.courier.Store(out.courier)
+			}
+		}
 	}
 	var ids []string
 	sum, err := pipeline.Run(ctx, src, state, cfg, func(al *alert.Alert) {
-		ids = append(ids, al.ID)
 		if raised != nil {
 			raised(al)
+			return
 		}
+		ids = append(ids, al.ID)
 	})
 	if sum == nil {
 		return nil, err
 	}
-	out := &outcome{summary: sum, alerts: sum.Changes.Alerts, incidents: sum.Changes.Incidents}
+	found := &outcome{summary: sum, alerts: sum.Changes.Alerts, incidents: sum.Changes.Incidents}
 	if st != nil {
-		if loadErr := out.load(context.WithoutCancel(ctx), st, ids); loadErr != nil {
+		if loadErr := found.load(context.WithoutCancel(ctx), st, ids); loadErr != nil {
 			return nil, errors.Join(err, loadErr)
 		}
 	}
-	return out, err
+	return found, err
 }
 
 // open opens capture files; one that is not there is the user's mistake.
@@ -203,6 +270,9 @@ func (o *outcome) load(ctx context.Context, st *store.Store, raised []string) er
 	seen := make(map[string]bool)
 	for _, id := range raised {
 		al, err := st.Alert(ctx, id)
+		if errors.Is(err, store.ErrNotFound) {
+			continue // the store failed, and says so
+		}
 		if err != nil {
 			return err
 		}

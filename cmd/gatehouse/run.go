@@ -60,12 +60,18 @@ by the kernel, counted and told at the end.`,
 
 // runLive analyses live traffic until ctx ends, which is no error.
 func (a *app) runLive(ctx context.Context, live capture.LiveConfig, f *analysis, metricsAddr string, asJSON bool) (err error) {
-	cfg, err := f.config(a.logger())
+	set, err := f.settings()
 	if err != nil {
 		return err
 	}
+	cfg, err := f.config(a.logger(), set)
+	if err != nil {
+		return err
+	}
+	keep := keeping{dir: f.state, set: set}
 	if metricsAddr != "" {
 		m := newMetrics()
+		keep.courier = &m.courier
 		cfg.Status = func(s pipeline.Summary) { m.status.Store(&s) }
 		stop, serveErr := m.serve(ctx, metricsAddr)
 		if serveErr != nil {
@@ -82,7 +88,7 @@ func (a *app) runLive(ctx context.Context, live capture.LiveConfig, f *analysis,
 	}
 	fmt.Fprintf(a.stderr, "capturing from %s through AF_PACKET rings; interrupt to stop\n", strings.Join(live.Interfaces, ", "))
 	var printErr error
-	out, err := a.judge(ctx, src, cfg, f.state, func(al *alert.Alert) {
+	out, err := a.judge(ctx, src, cfg, keep, func(al *alert.Alert) {
 		if printErr == nil {
 			printErr = a.announce(al, asJSON)
 		}
