@@ -15,5 +15,6 @@ var (
 	ErrNoInterface = errors.New("no such network interface")
 	ErrLink        = errors.New("the interface's kind of link is not understood in the kernel")
 	ErrBusy        = errors.New("another Gatehouse counts the flows of this interface")
+	ErrNotTried    = errors.New("not tried: to leave no trace, that needs a network namespace of its own, and so root")
 	ErrTooMany     = errors.New("too many interfaces")
 )

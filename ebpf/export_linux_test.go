@@ -3,7 +3,6 @@
 package ebpf
 
 import (
-	"encoding/binary"
 	"errors"
 	"testing"
 
@@ -102,6 +101,3 @@ func sum(perCPU []kernelCounterSet) kernelCounterSet {
 	}
 	return out
 }
-
-// bigEndianPort is the port as it lies in a frame.
-func bigEndianPort(p uint16) []byte { return binary.BigEndian.AppendUint16(nil, p) }

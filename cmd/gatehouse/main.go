@@ -63,7 +63,7 @@ is not. Start with: gatehouse demo`,
 	root.SetArgs(args)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(a.demo(), a.run(), a.replay(), a.events(), a.alerts(), a.incidents(), a.devices(), a.show(),
-		a.export(), a.backup(), a.sinks(), a.check(), a.simulate(), a.version())
+		a.export(), a.backup(), a.sinks(), a.check(), a.doctor(), a.simulate(), a.version())
 	root.AddCommand(a.decide()...)
 	err := root.ExecuteContext(ctx)
 	if err == nil {

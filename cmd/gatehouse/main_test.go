@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
@@ -68,6 +69,12 @@ func TestScripts(t *testing.T) {
 			env.Setenv("HOME_PCAP", filepath.Join(dir, sim.CaptureFile))
 			env.Setenv("ROOTS", filepath.Join(dir, sim.RootsFile))
 			return nil
+		},
+		Condition: func(cond string) (bool, error) {
+			if cond != "root" {
+				return false, fmt.Errorf("no condition is called %q", cond)
+			}
+			return os.Geteuid() == 0, nil
 		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
