@@ -113,3 +113,6 @@ func (a *authority) issue(t testing.TB, template *x509.Certificate, name string)
 	}
 	return cert, key
 }
+
+// tlsServer is the server's end of TLS.
+func tlsServer(c net.Conn, config *tls.Config) net.Conn { return tls.Server(c, config) }

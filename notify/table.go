@@ -4,6 +4,9 @@ package notify
 func Table() []Spec {
 	return []Spec{
 		{"jsonlines", "append each notice as a line of JSON to a file", func() Config { return &JSONLines{} }},
+		{"syslog", "send messages of RFC 5424 over UDP, TCP or TLS", func() Config {
+			return &Syslog{Protocol: "tls", Format: "cef", Facility: "local0", MaxSize: defaultSyslogSize}
+		}},
 		{"webhook", "POST each notice to an HTTP service, in any format", func() Config { return &Webhook{Format: "json"} }},
 	}
 }
