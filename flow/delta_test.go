@@ -104,6 +104,12 @@ func (k *kernel) packet(p *capture.Packet) {
 	}
 }
 
+// anyPacket are the ports of which any packet may matter, as in room ebpf.
+var anyPacket = []uint16{
+	53, 67, 68, 546, 547, 5353, 5355, 137, 1900, 3702, // names and leases
+	102, 502, 2222, 2404, 4840, 20000, 34964, 44818, 47808, // machines
+}
+
 // worth decides whether a packet is handed out.
 func (k *kernel) worth(f *kernelFlow, h *Headers, from side) bool {
 	switch {
@@ -113,7 +119,7 @@ func (k *kernel) worth(f *kernelFlow, h *Headers, from side) bool {
 		return true
 	case h.PayloadLen == 0:
 		return false
-	case slices.ContainsFunc([]uint16{53, 67, 68, 102, 502, 546, 547, 5353}, func(p uint16) bool { return p == h.SrcPort || p == h.DstPort }):
+	case slices.Contains(anyPacket, h.SrcPort), slices.Contains(anyPacket, h.DstPort):
 		return true
 	}
 	limit := budgetSegments
