@@ -3,7 +3,11 @@ package notify
 // Table lists all types of sinks, by name.
 func Table() []Spec {
 	return []Spec{
+		{"file", "append each notice to a file, in any format, with rotation", func() Config {
+			return &File{Format: "eve", RotateMiB: 64, Keep: 5}
+		}},
 		{"jsonlines", "append each notice as a line of JSON to a file", func() Config { return &JSONLines{} }},
+		{"stdout", "print each notice on the standard output", func() Config { return &Stdout{Format: "text"} }},
 		{"syslog", "send messages of RFC 5424 over UDP, TCP or TLS", func() Config {
 			return &Syslog{Protocol: "tls", Format: "cef", Facility: "local0", MaxSize: defaultSyslogSize}
 		}},
