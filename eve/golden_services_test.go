@@ -109,6 +109,17 @@ func TestGoldenServices(t *testing.T) {
 				"User-Agent: phone/1\r\nAuthorization: Digest username=\"42\", realm=\"x\", response=\"0\"\r\n\r\n"),
 			server("SIP/2.0 403 Forbidden\r\nFrom: <sip:42@pbx.example>;tag=1\r\nTo: <sip:42@pbx.example>;tag=2\r\n\r\n"),
 		}},
+		{"mysql", 3306, false, []said{
+			server("\x1e\x00\x00\x00\x0a8.0.36\x00" + zeros(22)),
+			client("\x27\x00\x00\x01\x00\x82\x08\x00" + zeros(28) + "root\x00\x00\x00"),
+			server("\x07\x00\x00\x02\x00\x00\x00\x02\x00\x00\x00"),
+		}},
+		{"pgsql", 5432, false, []said{
+			client("\x00\x00\x00\x22\x00\x03\x00\x00user\x00postgres\x00database\x00a\x00\x00"),
+			server("R\x00\x00\x00\x08\x00\x00\x00\x03"),
+			client("p\x00\x00\x00\x0dpostgres\x00"),
+			server("E\x00\x00\x00\x0cC28P01\x00\x00"),
+		}},
 		{"smb", 445, false, []said{
 			client("\x00\x00\x00\x68\xfeSMB\x40\x00" + zeros(58) + "\x24\x00\x02\x00\x01" + zeros(31) + "\x10\x02\x11\x03"),
 			server("\x00\x00\x00\x80\xfeSMB\x40\x00" + zeros(10) + "\x01" + zeros(47) + "\x41\x00\x01\x00\x11\x03" + zeros(58)),

@@ -20,6 +20,8 @@ type serviceBodies struct {
 	POP3     *pop3Body     `json:"pop3,omitempty"`
 	RTSP     *rtspBody     `json:"rtsp,omitempty"`
 	SIP      *sipBody      `json:"sip,omitempty"`
+	MySQL    *mysqlBody    `json:"mysql,omitempty"`
+	PgSQL    *pgsqlBody    `json:"pgsql,omitempty"`
 	SMTP     *smtpBody     `json:"smtp,omitempty"`
 	Telnet   *telnetBody   `json:"telnet,omitempty"`
 	SMB      *smbBody      `json:"smb,omitempty"`
@@ -51,6 +53,10 @@ func (w *Writer) service(ev *flow.Event, m wire.Message) error {
 		return w.rtsp(ev, m)
 	case *wire.SIP:
 		return w.sip(ev, m)
+	case *wire.MySQL:
+		return w.mysql(ev, m)
+	case *wire.PostgreSQL:
+		return w.pgsql(ev, m)
 	case *wire.FTP:
 		return w.ftp(ev, m)
 	case *wire.SMTP:

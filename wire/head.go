@@ -2,9 +2,7 @@ package wire
 
 import (
 	"bytes"
-	"encoding/base64"
 	"fmt"
-	"strings"
 )
 
 // headed is a protocol over TCP whose messages look like those of HTTP: a
@@ -131,48 +129,12 @@ func sniffHead(b []byte, version, methods string) Match {
 	})
 }
 
-// credentials reads an Authorization field (RFC 7617, RFC 7616): who logs in
-// to service, and whether with a factory default. Nil if there is no user in
-// it. The secret is not kept.
+// credentials reads the value of an Authorization field: who logs in to
+// service. Nil if there is no user in it.
 func credentials(service string, value []byte) *Login {
-	scheme, rest := word(value)
-	switch {
-	case isWord(scheme, "BASIC"):
-		raw := make([]byte, base64.StdEncoding.DecodedLen(len(rest)))
-		n, err := base64.StdEncoding.Decode(raw, bytes.TrimSpace(rest))
-		user, secret, ok := bytes.Cut(raw[:n], []byte(":"))
-		if err != nil || !ok {
-			return nil
-		}
-		l := &Login{Service: service, User: userText(user), Mechanism: "Basic", Clear: true, Default: factoryDefault(user, secret)}
-		clear(raw)
-		return l
-	case isWord(scheme, "DIGEST"):
-		if name, ok := authParameter(rest, "username"); ok {
-			return &Login{Service: service, User: userText(name), Mechanism: "Digest"}
-		}
-	case isWord(scheme, "NTLM") || isWord(scheme, "NEGOTIATE"):
-		raw := make([]byte, base64.StdEncoding.DecodedLen(len(rest)))
-		n, err := base64.StdEncoding.Decode(raw, bytes.TrimSpace(rest))
-		if err != nil {
-			return nil
-		}
-		if token, kind := findNTLM(raw[:n]); kind == ntlmAuthenticate {
-			if who := parseNTLM(token); who != nil {
-				return who.login(service)
-			}
-		}
+	l := httpScheme(value)
+	if l != nil {
+		l.Service = service
 	}
-	return nil
-}
-
-// authParameter finds name="value" in a list of parameters.
-func authParameter(b []byte, name string) ([]byte, bool) {
-	for part := range bytes.SplitSeq(b, []byte(",")) {
-		key, value, ok := bytes.Cut(bytes.TrimSpace(part), []byte("="))
-		if ok && strings.EqualFold(string(key[:min(len(key), 32)]), name) {
-			return bytes.Trim(value, `"`), true
-		}
-	}
-	return nil, false
+	return l
 }

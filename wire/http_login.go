@@ -76,17 +76,23 @@ func httpCredentials(head []byte, field string) *Login {
 		if !fieldIs(name, field) {
 			continue
 		}
-		scheme, credentials, _ := bytes.Cut(value, []byte(" "))
-		credentials = bytes.TrimSpace(credentials)
-		switch strings.ToLower(string(scheme[:min(len(scheme), maxHTTPMethod)])) {
-		case "basic":
-			return httpBasic(credentials)
-		case "digest":
-			return &Login{Service: "http", Mechanism: "Digest", User: digestUser(credentials)}
-		case "ntlm", "negotiate":
-			return httpNTLM(credentials)
-		}
-		return nil
+		return httpScheme(value)
+	}
+	return nil
+}
+
+// httpScheme reads credentials behind their scheme. It returns nil if they
+// are not those of a user.
+func httpScheme(value []byte) *Login {
+	scheme, credentials, _ := bytes.Cut(value, []byte(" "))
+	credentials = bytes.TrimSpace(credentials)
+	switch strings.ToLower(string(scheme[:min(len(scheme), maxHTTPMethod)])) {
+	case "basic":
+		return httpBasic(credentials)
+	case "digest":
+		return &Login{Service: "http", Mechanism: "Digest", User: digestUser(credentials)}
+	case "ntlm", "negotiate":
+		return httpNTLM(credentials)
 	}
 	return nil
 }
