@@ -92,6 +92,8 @@ func TestInsertionAndEvasion(t *testing.T) {
 		{"probe of a zero window, then all of it", []sent{{up, 0, 0, "E:a\n"}, {up, 0, 4, "b"}, {up, 0, 4, "b\n"}}, []string{"0 a", "0 b"}, 0},
 		{"forged reset far away", []sent{{up, 0, 0, "E:a\n"}, {up, rst, 9_000_000, ""}, {up, 0, 4, "b\n"}}, []string{"0 a", "0 b"}, 0},
 		{"forged reset within the window", []sent{{up, 0, 0, "E:a\n"}, {up, rst, 1000, ""}, {up, 0, 4, "b\n"}}, []string{"0 a", "0 b"}, 0},
+		{"forged reset of a server that has not spoken", []sent{{up, 0, 0, "E:a\n"}, {down, rst, 5000, ""}, {up, 0, 4, "b\n"}}, []string{"0 a", "0 b"}, 0},
+		{"reset of a server that has not spoken", []sent{{up, 0, 0, "E:a\n"}, {down, rst, 0, ""}, {up, 0, 4, "b\n"}}, []string{"0 a"}, 0},
 		{"reset, then data", []sent{{up, 0, 0, "E:a\n"}, {up, rst, 4, ""}, {up, 0, 4, "b\n"}}, []string{"0 a"}, 0},
 		{"reset with data", []sent{{up, 0, 0, "E:a\n"}, {up, rst, 4, "b\n"}, {up, 0, 4, "c\n"}}, []string{"0 a"}, 0},
 		{"another SYN within the connection", []sent{{up, 0, 0, "E:a\n"}, {up, syn, 90_000, ""}, {up, 0, 4, "b\n"}}, []string{"0 a", "0 b"}, 0},

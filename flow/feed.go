@@ -288,17 +288,23 @@ func (s *Shard) finishIfIdle(e *entry, h *Headers, from side) {
 	if len(st.half[0].held)+len(st.half[1].held) > 0 {
 		return
 	}
-	if e.fin == 3 || (h.Flags&TCPRst != 0 && st.half[e.dir(from)].wouldReset(h.Seq)) {
+	hf := &st.half[e.dir(from)]
+	next, known := hf.next, hf.synced && hf.skip == 0
+	if !hf.synced && e.isnKnown>>from&1 != 0 {
+		next, known = e.isn[from]+1, true
+	}
+	if e.fin == 3 || (h.Flags&TCPRst != 0 && (!known || wouldReset(h.Seq, next))) {
 		s.finish(e)
 	}
 }
 
-// wouldReset reports whether a reset with this sequence number comes from the
-// sender of a direction. Systems send the next one, or the one of their FIN.
-func (hf *half) wouldReset(seq uint32) bool {
+// wouldReset reports whether a reset comes from the sender of a direction of
+// which next is the number of the next byte. Systems send that, or the one
+// behind their FIN.
+func wouldReset(seq, next uint32) bool {
 	const slack = 1
-	ahead := int32(seq - hf.next)
-	return !hf.synced || hf.skip > 0 || (ahead >= -slack && ahead <= slack)
+	ahead := int32(seq - next)
+	return ahead >= -slack && ahead <= slack
 }
 
 // release gives the parse state of a flow back for good.

@@ -294,3 +294,44 @@ func TestStreamBounds(t *testing.T) {
 		t.Errorf("after close: %d bytes, %d of %d spare", p.bytes, len(p.spare), len(p.all))
 	}
 }
+
+// TestParsersCountTowardsTheBound: what TLS keeps of a handshake message that
+// is spread over records is accounted for, as it grows and when it is dropped.
+func TestParsersCountTowardsTheBound(t *testing.T) {
+	const limit = 128 << 10
+	s := newTestShard(t, func(c *Config) { c.MaxStreams, c.MaxStreamBytes = 1000, limit })
+	record := func(text string) string {
+		return "\x16\x03\x03" + string([]byte{byte(len(text) >> 8), byte(len(text))}) + text
+	}
+	certificate := record("\x0b\x00\xf0\x00" + strings.Repeat("c", 1400)) // of 61,440 bytes
+	more := record(strings.Repeat("c", 1400))
+	n := uint64(0)
+	for i := range 60 {
+		client := hostAt("10.0.0.9", uint16(2000+i))
+		up, down := uint32(1), uint32(1)
+		say := func(from, to host, seq *uint32, text string) {
+			n++
+			s.Packet(tcpFrame(t, from, to, TCPAck, *seq, 1, text), second+int64(n), n)
+			*seq += uint32(len(text))
+		}
+		say(client, hostAt("10.0.0.8", 443), &up, lateHello)
+		say(hostAt("10.0.0.8", 443), client, &down, lateServerHello)
+		say(hostAt("10.0.0.8", 443), client, &down, certificate)
+		for range 7 {
+			say(hostAt("10.0.0.8", 443), client, &down, more)
+		}
+		held := 0
+		for _, st := range s.streams.all {
+			if st.retainer != nil {
+				held += st.retainer.Retained()
+			}
+		}
+		if s.streams.bytes > limit || held > s.streams.bytes {
+			t.Fatalf("%d bytes accounted, %d held by parsers, limit %d", s.streams.bytes, held, limit)
+		}
+		s.Reset()
+	}
+	if st := s.Stats(); st.StreamsDropped == 0 {
+		t.Errorf("nothing was dropped: %v", st)
+	}
+}
