@@ -255,3 +255,67 @@ func statsOf(tb testing.TB, c *Collector) InterfaceStats {
 	}
 	return all[0]
 }
+
+// given flows that come and go
+// when each is reported and forgotten
+// then what is remembered of them does not grow
+func TestSweepForgets(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.HeadDatagrams = 0
+	cfg.Timeouts.Other = time.Nanosecond
+	r := newRunner(t, cfg)
+	p := spreader(t, r.p, 0x3ff, 0)
+	const rounds, each = 20, 5000
+	var packets uint64
+	for range rounds {
+		run(t, p, udpFrame(), each)
+		s := sweep(t, r.c, func(d *Delta) {
+			packets += d.Packets[0]
+			if !d.New || d.Removed != GoneIdle {
+				t.Fatalf("delta %+v", d)
+			}
+		})
+		if s.Flows != 0 || s.Removed == 0 {
+			t.Fatalf("swept %+v", s)
+		}
+	}
+	if s := &r.c.sweep; len(s.index) != 0 || len(s.known) > 1+1024 || packets != rounds*each {
+		t.Errorf("%d flows remembered in room for %d after %d packets", len(s.index), len(s.known), packets)
+	}
+}
+
+// A sweep of flows that it knows allocates per system call, not per flow.
+func TestSweepAllocates(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.HeadDatagrams = 0
+	r := newRunner(t, cfg)
+	p := spreader(t, r.p, 0x3ff, 0x7)
+	run(t, p, udpFrame(), 200_000)
+	flows := sweep(t, r.c, func(*Delta) {}).Flows
+	allocs := testing.AllocsPerRun(5, func() {
+		run(t, p, udpFrame(), 10_000)
+		if _, err := r.c.Sweep(func(*Delta) {}); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if calls := float64(flows/sweepBatch + 2); allocs > 30+4*calls {
+		t.Errorf("%.0f allocations in a sweep of %d flows", allocs, flows)
+	}
+}
+
+// Reading a head into the same Head does not allocate.
+func TestReadHeadAllocates(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.Ports = []PortRule{{Port: 30_000, UDP: true, Class: ClassPort}}
+	r := newRunner(t, cfg)
+	r.run(t, udpFrame(), 1200)
+	r.c.SetDeadline(time.Now())
+	var h Head
+	if allocs := testing.AllocsPerRun(1000, func() {
+		if err := r.c.ReadHead(&h); err != nil {
+			t.Fatal(err)
+		}
+	}); allocs != 0 {
+		t.Errorf("%.0f allocations a head", allocs)
+	}
+}

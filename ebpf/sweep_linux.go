@@ -32,18 +32,22 @@ type sweeper struct {
 
 	keys   []kernelFlowKey
 	values []kernelFlowRecord
-	// What has been reported of each flow lies apart from the keys, so that
-	// looking for a flow touches little memory, and writing needs no second look.
-	index map[kernelFlowKey]int32
-	known []known
-	spare []int32 // of known, not in use
-	idle  []doomed
-	last  int // flows in the table after the sweep before
-	delta Delta
+	index  map[kernelFlowKey]int32 // of known
+	known  []known                 // the first is no flow, but comes before the first
+	spare  []int32                 // of known, not in use
+	prev   int32                   // the flow that was read last, of known
+	idle   []doomed
+	last   int // flows in the table after the sweep before
+	delta  Delta
 }
 
 // known is what has been reported of a flow.
 type known struct {
+	key kernelFlowKey // of interface 0 if not in use
+	// next is the flow that came after this one in the last sweep. Since the
+	// kernel's table does not change its order, but for flows that come and go,
+	// it nearly always is the next one again, and need not be looked for.
+	next                    int32
 	incarnation             uint64
 	packets, bytes, payload [2]uint64
 }
@@ -62,6 +66,7 @@ func (s *sweeper) init(flows *ebpf.Map, cfg Config) {
 	s.keys = make([]kernelFlowKey, sweepBatch)
 	s.values = make([]kernelFlowRecord, sweepBatch)
 	s.index = make(map[kernelFlowKey]int32)
+	s.known = make([]known, 1)
 }
 
 // Sweep reads the table of flows and calls f for each that has changed since
@@ -130,6 +135,7 @@ func (s *sweeper) limit(n int) time.Duration {
 func (s *sweeper) pass(c *clock, now uint64, limit time.Duration, out *Swept, report func(*Delta)) error {
 	var cursor ebpf.MapBatchCursor
 	s.idle = s.idle[:0]
+	s.prev = 0
 	out.Flows = 0
 	for {
 		n, err := s.flows.BatchLookup(&cursor, s.keys, s.values, nil)
@@ -185,7 +191,8 @@ func (s *sweeper) remove(c *clock, out *Swept, report func(*Delta)) error {
 		d := &s.idle[i]
 		v := &s.values[0]
 		err := s.flows.LookupAndDelete(&d.key, v)
-		if errors.Is(err, ebpf.ErrKeyNotExist) {
+		if errors.Is(err, ebpf.ErrKeyNotExist) { // by somebody's hand
+			s.forget(&d.key)
 			continue
 		}
 		if err != nil {
@@ -202,24 +209,36 @@ func (s *sweeper) remove(c *clock, out *Swept, report func(*Delta)) error {
 
 // recall returns what has been reported of a flow, which is made if need be.
 func (s *sweeper) recall(k *kernelFlowKey) *known {
+	if i := s.known[s.prev].next; i != 0 && s.known[i].key == *k {
+		s.prev = i
+		return &s.known[i]
+	}
 	i, ok := s.index[*k]
 	if !ok {
 		if n := len(s.spare); n > 0 {
 			i, s.spare = s.spare[n-1], s.spare[:n-1]
-			s.known[i] = known{}
 		} else {
 			i = int32(len(s.known))
 			s.known = append(s.known, known{})
 		}
+		s.known[i] = known{key: *k}
 		s.index[*k] = i
 	}
+	s.known[s.prev].next = i
+	s.prev = i
 	return &s.known[i]
 }
 
 // forget gives up what has been reported of a flow that is gone.
 func (s *sweeper) forget(k *kernelFlowKey) {
-	s.spare = append(s.spare, s.index[*k])
+	i, ok := s.index[*k]
+	if !ok {
+		return
+	}
+	s.known[i] = known{}
+	s.spare = append(s.spare, i)
 	delete(s.index, *k)
+	s.prev = 0
 }
 
 // difference writes into s.delta what has been added to a flow. It is false if
@@ -227,7 +246,7 @@ func (s *sweeper) forget(k *kernelFlowKey) {
 func (s *sweeper) difference(c *clock, k *kernelFlowKey, v *kernelFlowRecord, why Removal, out *Swept) bool {
 	was := s.recall(k)
 	if was.incarnation != v.FirstNs {
-		*was = known{incarnation: v.FirstNs}
+		*was = known{key: was.key, next: was.next, incarnation: v.FirstNs}
 	}
 	fresh := was.packets == [2]uint64{}
 	d := &s.delta
