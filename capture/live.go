@@ -117,16 +117,22 @@ func validateExclude(endpoints []netip.AddrPort) error {
 //
 //	Seen = Delivered + RingFull + Malformed + Unread + what waits in the rings
 //
-// where at most the frames of the last 120 ms wait when the reader keeps up.
+// where at most the frames of the last 120 ms wait when the reader keeps up. Of
+// an interface whose flows the kernel counts
+//
+//	Seen = Delivered + Excluded + Overflow + Refused + Race + Unread + what waits in the kernel
+//
+// where what came since the last second waits.
 type LiveStats struct {
 	Interface    string
-	Present      bool  // the interface exists, is up and is captured from
-	HardwareTime bool  // packets carry time stamps of the hardware
-	Err          error // why it is not captured from, nil if it is or is merely down
+	Method       Method // how it is captured from; "" before it is
+	Present      bool   // the interface exists, is up and is captured from
+	HardwareTime bool   // packets carry time stamps of the hardware
+	Err          error  // why it is not captured from, nil if it is or is merely down
 
 	Seen      uint64 // frames that passed the filter
-	Delivered uint64 // frames handed out by Read
-	Bytes     uint64 // length on the wire of those
+	Delivered uint64 // frames handed out by Read, or counted in deltas that were, or without IP
+	Bytes     uint64 // length on the wire of those; of deltas that of the IP datagrams
 	RingFull  uint64 // frames dropped by the kernel because no block of the ring was free
 	Freezes   uint64 // times that a ring became full
 	Malformed uint64 // frames lost in blocks that made no sense
@@ -136,8 +142,38 @@ type LiveStats struct {
 	// how long that was in all. Frames of that time are not seen by anyone.
 	Outages uint64
 	Outage  time.Duration
+
+	// Of an interface whose flows the kernel counts.
+	Excluded uint64 // frames of LiveConfig.Exclude
+	Overflow uint64 // frames of flows for which the kernel's table had no room
+	Refused  uint64 // frames that the kernel could not read
+	Race     uint64 // frames of flows that were forgotten in the same moment
+	Hidden   uint64 // frames without IP, of those delivered, that were not handed out
+	// Heads are the packets that the kernel handed out for their content, or
+	// should have, by ebpf.Class.
+	Heads [HeadClasses]HeadStats
 }
+
+// HeadClasses is more than the greatest ebpf.Class.
+const HeadClasses = 16
+
+// HeadStats counts the packets of one class whose content is worth reading.
+type HeadStats struct {
+	Sent    uint64 // handed out
+	Limited uint64 // not handed out: more came than the class is allowed
+	Dropped uint64 // not handed out: the ring was full
+}
+
+// Add adds up.
+func (s *HeadStats) Add(o HeadStats) {
+	s.Sent += o.Sent
+	s.Limited += o.Limited
+	s.Dropped += o.Dropped
+}
+
+// Lost is the number of packets whose content was not handed out.
+func (s *HeadStats) Lost() uint64 { return s.Limited + s.Dropped }
 
 // Lost is the number of frames that passed the filter and were not, and will
 // not be, delivered.
-func (s *LiveStats) Lost() uint64 { return s.RingFull + s.Malformed + s.Unread }
+func (s *LiveStats) Lost() uint64 { return s.RingFull + s.Malformed + s.Unread + s.Overflow + s.Race }

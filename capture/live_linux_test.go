@@ -41,7 +41,7 @@ func TestLive(t *testing.T) {
 	})
 	quiet(t, l)
 	got := l.Stats()[0]
-	want := LiveStats{Interface: "vb", Present: true, Seen: count, Delivered: count, Bytes: 60 * count}
+	want := LiveStats{Interface: "vb", Method: ByRing, Present: true, Seen: count, Delivered: count, Bytes: 60 * count}
 	if got != want {
 		t.Errorf("stats %+v, want %+v", got, want)
 	}

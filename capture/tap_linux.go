@@ -65,9 +65,7 @@ type tap struct {
 	proto    Packet     // what is the same for all packets of current
 	old      Packet     // the same for draining
 	gone     ringCount  // of rings that are closed
-	since    time.Time  // of the outage under way, else zero
-	outages  uint64
-	outage   time.Duration
+	absence  absence
 	err      error // why there is no ring
 	closed   bool
 }
@@ -82,7 +80,7 @@ func (t *tap) refresh(fd int) (changed bool) {
 	}
 	l, err := lookUp(fd, t.port.name)
 	now := t.live.now()
-	t.note(err == nil && l.up, now)
+	t.absence.note(err == nil && l.up, now)
 	if t.current != nil && (err != nil || l.index != t.current.ifindex) {
 		t.retire(t.draining)
 		t.draining, t.old = t.current, t.proto
@@ -103,16 +101,33 @@ func (t *tap) refresh(fd int) (changed bool) {
 	return changed
 }
 
-// note keeps the account of outages.
-func (t *tap) note(up bool, now time.Time) {
+// absence keeps the account of an interface's outages.
+type absence struct {
+	since time.Time // of the outage under way, else zero
+	count uint64
+	sum   time.Duration
+}
+
+func (a *absence) note(up bool, now time.Time) {
 	switch {
-	case !up && t.since.IsZero():
-		t.since = now
-		t.outages++
-	case up && !t.since.IsZero():
-		t.outage += now.Sub(t.since)
-		t.since = time.Time{}
+	case !up && a.since.IsZero():
+		a.since = now
+		a.count++
+	case up && !a.since.IsZero():
+		a.sum += now.Sub(a.since)
+		a.since = time.Time{}
 	}
+}
+
+// present reports whether there is no outage.
+func (a *absence) present() bool { return a.since.IsZero() }
+
+// total is the time of all outages, of the one under way up to now.
+func (a *absence) total(now time.Time) time.Duration {
+	if a.since.IsZero() {
+		return a.sum
+	}
+	return a.sum + now.Sub(a.since)
 }
 
 // retire closes a ring and keeps its numbers.
@@ -196,13 +211,10 @@ func (t *tap) stats(s *LiveStats, now time.Time) {
 	s.Freezes += c.freezes
 	s.Malformed += c.malformed
 	s.Unread += c.unread
-	outage := t.outage
-	if !t.since.IsZero() {
-		outage += now.Sub(t.since)
-	}
-	s.Outages, s.Outage = max(s.Outages, t.outages), max(s.Outage, outage)
+	s.Outages, s.Outage = max(s.Outages, t.absence.count), max(s.Outage, t.absence.total(now))
 	if t.current != nil {
-		s.Present = t.since.IsZero()
+		s.Method = ByRing
+		s.Present = t.absence.present()
 		s.HardwareTime = t.current.hardware
 	}
 	if s.Err == nil {
