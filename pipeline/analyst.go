@@ -32,7 +32,7 @@ type analyst struct {
 	log          *slog.Logger
 	deviceConfig device.Config
 
-	visibility float64
+	visibility visibility
 	now        int64
 	nextTick   int64
 	in         detect.Input
@@ -57,7 +57,7 @@ func newAnalyst(cfg Config, onAlert func(*alert.Alert)) *analyst {
 		book:       alert.NewBook(cfg.Alert),
 		meter:      device.NewMeter(),
 		onAlert:    onAlert,
-		visibility: 1,
+		visibility: newVisibility(),
 	}
 	a.report = a.found
 	a.log = cfg.Log
@@ -70,13 +70,13 @@ func newAnalyst(cfg Config, onAlert func(*alert.Alert)) *analyst {
 func (a *analyst) forget(d *device.Device) {
 	delete(a.subjects, d.ID)
 	a.names.Forget(d.ID)
+	a.visibility.forget(d.ID)
 	a.removed = append(a.removed, d.ID)
 }
 
 // round takes in the events of one round.
 func (a *analyst) round(events []flow.Event, p Progress) {
-	losses := lossesOf(&p.Flow, p.Live)
-	a.visibility = losses.Visibility()
+	a.visibility.update(&p)
 	for i := range events {
 		a.event(&events[i])
 	}
@@ -119,6 +119,11 @@ func (a *analyst) event(ev *flow.Event) {
 	a.meter.Observe(ev, client, metered)
 	if client == nil && metered == nil {
 		return
+	}
+	for _, d := range [2]*device.Device{client, server} {
+		if d != nil {
+			a.visibility.note(d.ID, ev)
+		}
 	}
 	a.in = detect.Input{
 		Event: ev, Conn: conn, Client: client, Server: server,
@@ -202,7 +207,7 @@ func (a *analyst) found(f detect.Finding) {
 	if !f.Repeat && !a.busy(f.Device, f.Time) {
 		c.Note(p)
 	}
-	raised := a.book.Add(&f, a.visibility)
+	raised := a.book.Add(&f, a.visibility.of(f.Device.ID))
 	if raised != nil && a.onAlert != nil {
 		a.onAlert(raised)
 	}

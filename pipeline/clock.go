@@ -56,6 +56,10 @@ func (c *Clock) Idle(now int64) {
 	c.Repaired = repaired
 }
 
+// Past converts a time that a source tells of the past as Stamp does, but moves
+// nothing: what has happened did so before the present.
+func (c *Clock) Past(t int64) int64 { return min(t+c.offset, c.now) }
+
 func (c *Clock) stamp(ps []capture.Packet) int64 {
 	if !c.started {
 		c.started = true

@@ -23,7 +23,8 @@ type round struct {
 	batch  capture.Batch
 	times  []int64        // analysis time of each packet
 	picks  [][]uint32     // packets of each shard; nil where there is one
-	first  uint64         // ordinal of the first packet
+	deltas [][]uint32     // deltas of each shard; empty where there is one
+	first  uint64         // ordinal of the first packet; deltas follow the packets
 	now    int64          // time of the last packet
 	last   bool           // the input ends here
 	events [][]flow.Event // of each shard, in order
@@ -50,6 +51,7 @@ func Flows(ctx context.Context, src capture.Source, cfg Config, visit func([]flo
 	for i := range rounds {
 		rounds[i] = &round{
 			picks:  make([][]uint32, cfg.Workers),
+			deltas: make([][]uint32, cfg.Workers),
 			events: make([][]flow.Event, cfg.Workers),
 			order:  make([][]place, cfg.Workers),
 			stats:  make([]flow.Stats, cfg.Workers),
@@ -94,6 +96,7 @@ type Progress struct {
 	ClockSteps  uint64
 	Read, Total int64               // input bytes; Total is 0 if unknown
 	Live        []capture.LiveStats // of each interface, as of the last second; nil for files
+	Interfaces  []capture.Interface // that records refer to by index; nil for files
 }
 
 // live is what tells a live source from files: it can lose frames, and says so.
@@ -109,6 +112,8 @@ type flows struct {
 	sorted chan *round // in the order of the input
 	lost   []capture.LiveStats
 	asked  int64 // packet time at which lost was asked for
+
+	stopped bool // the source has been told to stop
 }
 
 // read cuts the input into rounds and hands each to all shards. stop says that
@@ -122,26 +127,27 @@ func (f *flows) read(ctx context.Context, stop <-chan struct{}, src capture.Sour
 		case <-stop:
 			return nil
 		}
-		err := ctx.Err()
-		if err == nil {
-			err = src.Read(&r.batch)
-		} else {
-			r.batch.Release() // the last round is empty
-		}
+		err := f.next(ctx, src, &r.batch)
 		r.last = err != nil
 		packets := r.batch.Packets
 		r.times = f.clock.Stamp(r.times[:0], packets)
 		if len(packets) == 0 && r.batch.Now != 0 {
 			f.clock.Idle(r.batch.Now)
 		}
+		for i := range r.batch.Deltas {
+			d := &r.batch.Deltas[i]
+			d.Begin, d.Last = f.clock.Past(d.Begin), f.clock.Past(d.Last)
+		}
 		r.now, r.first = f.clock.Now(), seq
-		seq += uint64(len(packets))
+		seq += uint64(len(packets) + len(r.batch.Deltas))
 		if n := f.cfg.Workers; n > 1 {
 			r.deal(n)
 		}
 		r.at = Progress{Now: r.now, Repaired: f.clock.Repaired, ClockSteps: f.clock.Steps}
 		r.at.Read, r.at.Total = src.Progress()
-		r.at.Live = f.losses(src, r.now, r.last)
+		if r.at.Live = f.losses(src, r.now, r.last); r.at.Live != nil {
+			r.at.Interfaces = src.Interfaces()
+		}
 		r.done.Add(f.cfg.Workers)
 		for _, in := range inputs {
 			in <- r
@@ -154,6 +160,31 @@ func (f *flows) read(ctx context.Context, stop <-chan struct{}, src capture.Sour
 			return err
 		}
 	}
+}
+
+// stopper is a source that has more to tell when it is told to stop, and then
+// ends.
+type stopper interface{ Stop() }
+
+// next reads a batch. When ctx has ended, what a source still has comes first.
+func (f *flows) next(ctx context.Context, src capture.Source, b *capture.Batch) error {
+	if ctx.Err() == nil {
+		return src.Read(b)
+	}
+	s, ok := src.(stopper)
+	if !ok {
+		b.Release() // the last round is empty
+		return ctx.Err()
+	}
+	if !f.stopped {
+		f.stopped = true
+		s.Stop()
+	}
+	err := src.Read(b)
+	if errors.Is(err, io.EOF) {
+		return ctx.Err()
+	}
+	return err
 }
 
 // losses asks a live source what it lost, once a second and at the end.
@@ -169,10 +200,34 @@ func (r *round) deal(n int) {
 	for i := range r.picks {
 		// Not nil, even if empty: that would mean all packets.
 		r.picks[i] = append(r.picks[i][:0], uint32(0))[:0]
+		r.deltas[i] = r.deltas[i][:0]
 	}
 	for i := range r.batch.Packets {
 		k := flow.ShardOf(&r.batch.Packets[i], n)
 		r.picks[k] = append(r.picks[k], uint32(i))
+	}
+	for i := range r.batch.Deltas {
+		k := flow.ShardOfDelta(&r.batch.Deltas[i], n)
+		r.deltas[k] = append(r.deltas[k], uint32(i))
+	}
+}
+
+// feed gives a shard its part of a round.
+func (r *round) feed(shard *flow.Shard, i int) {
+	if r.batch.Heads {
+		shard.Heads(r.batch.Packets, r.times, r.first, r.picks[i])
+	} else {
+		shard.Batch(r.batch.Packets, r.times, r.first, r.picks[i])
+	}
+	after := r.first + uint64(len(r.batch.Packets))
+	if r.picks[i] == nil {
+		for d := range r.batch.Deltas {
+			shard.Delta(&r.batch.Deltas[d], r.now, after+uint64(d))
+		}
+		return
+	}
+	for _, d := range r.deltas[i] {
+		shard.Delta(&r.batch.Deltas[d], r.now, after+uint64(d))
 	}
 }
 
@@ -188,7 +243,7 @@ func (f *flows) shard(i int, in <-chan *round) {
 	cfg.MaxStreamBytes = max(1<<16, cfg.MaxStreamBytes/n)
 	shard := flow.NewShard(cfg, wire.Table())
 	for r := range in {
-		shard.Batch(r.batch.Packets, r.times, r.first, r.picks[i])
+		r.feed(shard, i)
 		shard.Advance(r.now)
 		if r.last {
 			shard.Close(r.now)
@@ -214,6 +269,11 @@ func (f *flows) merge(visit func([]flow.Event, Progress) error) error {
 		p := r.at
 		for i := range r.stats {
 			p.Flow.Add(&r.stats[i])
+		}
+		for i := range p.Live {
+			hidden := p.Live[i].Hidden
+			p.Flow.Packets += hidden
+			p.Flow.Refused[flow.NonIP] += hidden
 		}
 		if f.cfg.Workers == 1 { // the shard has more to do than the analyst
 			r.arrange(0)

@@ -12,6 +12,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"gatehouse/capture"
+	"gatehouse/ebpf"
 	"gatehouse/notify"
 	"gatehouse/pipeline"
 )
@@ -26,10 +28,10 @@ type metrics struct {
 
 // series is one metric and how to read it.
 type series struct {
-	desc  *prometheus.Desc
-	kind  prometheus.ValueType
-	label string // value of the label "reason", "" if it has none
-	value func(*pipeline.Summary) float64
+	desc   *prometheus.Desc
+	kind   prometheus.ValueType
+	labels []string // values, nil if it has none
+	value  func(*pipeline.Summary) float64
 }
 
 // newMetrics lists all metrics. Losses are one metric with a reason each, so
@@ -60,6 +62,8 @@ func newMetrics() *metrics {
 		value  func(*pipeline.Losses) uint64
 	}{
 		{"ring_full", func(l *pipeline.Losses) uint64 { return l.RingFull }},
+		{"flow_table_full", func(l *pipeline.Losses) uint64 { return l.Overflow }},
+		{"flow_forgotten", func(l *pipeline.Losses) uint64 { return l.Race }},
 		{"damaged", func(l *pipeline.Losses) uint64 { return l.Damaged }},
 		{"unread", func(l *pipeline.Losses) uint64 { return l.Unread }},
 		{"refused", func(l *pipeline.Losses) uint64 { return l.Refused }},
@@ -69,10 +73,11 @@ func newMetrics() *metrics {
 		{"stream_dropped", func(l *pipeline.Losses) uint64 { return l.StreamsDropped }},
 	} {
 		m.series = append(m.series, series{
-			desc: lost, kind: prometheus.CounterValue, label: l.reason,
+			desc: lost, kind: prometheus.CounterValue, labels: []string{l.reason},
 			value: func(s *pipeline.Summary) float64 { return float64(l.value(&s.Losses)) },
 		})
 	}
+	m.addHeads()
 	m.series = append(m.series,
 		series{
 			desc: prometheus.NewDesc("gatehouse_flows_active", "Flows in the table.", nil, nil), kind: prometheus.GaugeValue,
@@ -123,6 +128,27 @@ func flag(b bool) float64 {
 	return 0
 }
 
+// addHeads adds, for each class of packets that the kernel hands out for their
+// content, how many it did and why not the others.
+func (m *metrics) addHeads() {
+	heads := prometheus.NewDesc("gatehouse_heads_total", "Packets worth reading, of interfaces whose flows the kernel counts, by class and what became of them.", []string{"class", "outcome"}, nil)
+	for _, class := range ebpf.Classes() {
+		for _, o := range []struct {
+			outcome string
+			value   func(capture.HeadStats) uint64
+		}{
+			{"read", func(h capture.HeadStats) uint64 { return h.Sent }},
+			{"limited", func(h capture.HeadStats) uint64 { return h.Limited }},
+			{"ring_full", func(h capture.HeadStats) uint64 { return h.Dropped }},
+		} {
+			m.series = append(m.series, series{
+				desc: heads, kind: prometheus.CounterValue, labels: []string{class.String(), o.outcome},
+				value: func(s *pipeline.Summary) float64 { return float64(o.value(s.Losses.Heads[class])) },
+			})
+		}
+	}
+}
+
 // Describe implements prometheus.Collector.
 func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 	for i := range m.series {
@@ -149,11 +175,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	}
 	for i := range m.series {
 		x := &m.series[i]
-		var labels []string
-		if x.label != "" {
-			labels = []string{x.label}
-		}
-		ch <- prometheus.MustNewConstMetric(x.desc, x.kind, x.value(s), labels...)
+		ch <- prometheus.MustNewConstMetric(x.desc, x.kind, x.value(s), x.labels...)
 	}
 }
 

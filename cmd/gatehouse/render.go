@@ -134,7 +134,11 @@ func writeNotes(b *strings.Builder, sum *pipeline.Summary, s style) {
 	note(f.StreamGaps, "connections with bytes that were lost or not captured: their contents are known only in part")
 	l := &sum.Losses
 	note(l.RingFull, "packets dropped by the kernel because they were not read in time")
-	note(l.Damaged+l.Unread, "packets lost between the kernel and the decoder")
+	note(l.Damaged+l.Unread+l.Race, "packets lost between the kernel and the decoder")
+	note(l.Overflow, "packets of flows for which the kernel's table had no room: counted, but to no flow")
+	heads := l.Head()
+	note(heads.Limited, "packets not read because too many of their kind came at once: counted, but what they said is unknown")
+	note(heads.Dropped, "packets not read because the kernel's ring was full: counted, but what they said is unknown")
 	if l.Outages > 0 {
 		fmt.Fprintln(b, s.dim(fmt.Sprintf("note: %s times an interface was down or away, %s in all", grouped(l.Outages), l.Outage.Round(time.Second))))
 	}

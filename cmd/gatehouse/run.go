@@ -11,6 +11,7 @@ import (
 
 	"gatehouse/alert"
 	"gatehouse/capture"
+	"gatehouse/ebpf"
 	"gatehouse/pipeline"
 )
 
@@ -18,15 +19,20 @@ func (a *app) run() *cobra.Command {
 	var f analysis
 	var interfaces []string
 	var duration time.Duration
-	var filter, metricsAddr string
+	var filter, method, metricsAddr string
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "run -i INTERFACE",
 		Short: "Analyse live traffic",
 		Long: `Capture from network interfaces, analyse what passes, and print alerts as they
-come, until interrupted or for as long as --duration says. It needs root or
-CAP_NET_RAW. Packets never wait for it: what it cannot read in time is dropped
-by the kernel, counted and told at the end.`,
+come, until interrupted or for as long as --duration says. Packets never wait for
+it: what it cannot read in time is counted and told at the end.
+
+Where the kernel can, it counts flows by itself and hands out only what is worth
+reading (--capture ebpf; needs root, or CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN and
+CAP_NET_RAW). Elsewhere every packet is read through AF_PACKET (--capture
+afpacket; needs root or CAP_NET_RAW), as it is with --filter. By default the best
+way that works is chosen for each interface.`,
 		Example: `  gatehouse run -i br0 --state /var/lib/gatehouse
   gatehouse run -i eth1 -i eth2 --filter 'not port 22' --duration 1h`,
 		Args: usageArgs(cobra.NoArgs),
@@ -35,7 +41,10 @@ by the kernel, counted and told at the end.`,
 				return usageError{errors.New("run: say where to capture with -i INTERFACE")}
 			}
 			live := capture.DefaultLiveConfig(interfaces...)
-			var err error
+			choice, err := capture.ParseChoice(method)
+			if err != nil {
+				return usageError{fmt.Errorf("--capture: %w", err)}
+			}
 			if live.Filter, err = capture.ParseFilter(filter); err != nil {
 				return usageError{fmt.Errorf("--filter: %w", err)}
 			}
@@ -45,12 +54,13 @@ by the kernel, counted and told at the end.`,
 				ctx, cancel = context.WithTimeout(ctx, duration)
 				defer cancel()
 			}
-			return a.runLive(ctx, live, &f, metricsAddr, asJSON)
+			return a.runLive(ctx, live, choice, &f, metricsAddr, asJSON)
 		},
 	}
 	f.register(cmd)
 	flags := cmd.Flags()
 	flags.StringSliceVarP(&interfaces, "interface", "i", nil, "capture from this `INTERFACE`; may be given several times")
+	flags.StringVar(&method, "capture", string(capture.Auto), "`HOW` to capture: auto, ebpf, afpacket")
 	flags.StringVar(&filter, "filter", "", "capture only what matches this `EXPRESSION`: host, net, port, vlan, ip, ip6, tcp, udp, arp, and, or, not")
 	flags.StringVar(&metricsAddr, "metrics", "", "serve metrics for Prometheus at this `ADDRESS`, such as 127.0.0.1:9477 (default: none)")
 	flags.DurationVar(&duration, "duration", 0, "stop after this `DURATION` (default: when interrupted)")
@@ -59,7 +69,7 @@ by the kernel, counted and told at the end.`,
 }
 
 // runLive analyses live traffic until ctx ends, which is no error.
-func (a *app) runLive(ctx context.Context, live capture.LiveConfig, f *analysis, metricsAddr string, asJSON bool) (err error) {
+func (a *app) runLive(ctx context.Context, live capture.LiveConfig, choice capture.Choice, f *analysis, metricsAddr string, asJSON bool) (err error) {
 	set, err := f.settings()
 	if err != nil {
 		return err
@@ -79,14 +89,17 @@ func (a *app) runLive(ctx context.Context, live capture.LiveConfig, f *analysis,
 		}
 		defer func() { err = errors.Join(err, stop()) }()
 	}
-	src, err := capture.OpenLive(live)
+	src, err := capture.OpenSniffer(live, choice)
 	if err != nil {
-		if errors.Is(err, capture.ErrNoInterface) {
+		if mistaken(err) {
 			return usageError{err}
 		}
 		return err
 	}
-	fmt.Fprintf(a.stderr, "capturing from %s through AF_PACKET rings; interrupt to stop\n", strings.Join(live.Interfaces, ", "))
+	for _, u := range src.Used() {
+		fmt.Fprintln(a.stderr, howCaptured(u, choice))
+	}
+	fmt.Fprintln(a.stderr, "interrupt to stop")
 	var printErr error
 	out, err := a.judge(ctx, src, cfg, keep, func(al *alert.Alert) {
 		if printErr == nil {
@@ -101,6 +114,36 @@ func (a *app) runLive(ctx context.Context, live capture.LiveConfig, f *analysis,
 		printErr = a.printRun(out, asJSON)
 	}
 	return errors.Join(err, printErr)
+}
+
+// mistaken reports whether the interfaces or options were wrong.
+func mistaken(err error) bool {
+	for _, e := range []error{capture.ErrNoInterface, capture.ErrCountedTwice, capture.ErrNeedsPackets, ebpf.ErrNoInterface} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// howCaptured says in one line how an interface is captured from, why not
+// better, and what that costs.
+func howCaptured(u capture.Used, choice capture.Choice) string {
+	var how string
+	switch u.Method {
+	case capture.ByTCX:
+		return fmt.Sprintf("capturing from %s: the kernel counts its flows (TCX)", u.Interface)
+	case capture.ByClsact:
+		how = "the kernel counts its flows (clsact); the filter stays if this process is killed, until the next run"
+	case capture.ByRing:
+		how = "every packet is read through AF_PACKET rings, and those that come too fast will be lost"
+	default:
+		return fmt.Sprintf("waiting for %s", u.Interface)
+	}
+	if choice == capture.OnlyRing || u.Refused == nil {
+		return fmt.Sprintf("capturing from %s: %s", u.Interface, how)
+	}
+	return fmt.Sprintf("capturing from %s: %s. Why not better: %v", u.Interface, how, strings.ReplaceAll(u.Refused.Error(), "\n", "; "))
 }
 
 // onlyStopped reports whether an error says nothing but that ctx has ended.
