@@ -13,7 +13,8 @@ type recogniser struct {
 	late      []uint8 // with SniffLate
 }
 
-// byFirst holds the rows that a first byte leaves: of all, mostly one to five.
+// byFirst holds the rows that a first byte leaves: of 31, four or five of a
+// stream for most bytes and up to twelve for letters; one or two of a datagram.
 // It is filled as bytes come up, since asking every row about every byte would
 // take 1 ms a shard.
 type byFirst struct {

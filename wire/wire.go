@@ -86,8 +86,11 @@ type Protocol struct {
 	// with any.
 	LeadByte func(first byte) bool
 
-	// Sniff looks at the first in-order bytes of a TCP direction; nil if the
-	// protocol does not run over TCP.
+	// Sniff looks at the first in-order bytes of a TCP direction, at least one;
+	// nil if the protocol does not run over TCP. It is a pure function, and
+	// says No as early as it can. What it says No to, it says No to with any
+	// bytes behind it. So it is not asked about a connection whose
+	// first byte it rules out.
 	Sniff func(dir Dir, b []byte) Match
 	// SniffLate recognises, so strictly that its word may be trusted, the
 	// first bytes of this protocol at the head of a segment in the middle of a
