@@ -39,6 +39,10 @@ func secureKinds() []compared {
 		sshNames(),
 		allValues("SSH hassh", "ssh.client.hassh.hash", nil, always, "ssh.kex.hassh"),
 		allValues("SSH hasshServer", "ssh.server.hassh.hash", nil, always, "ssh.kex.hasshserver"),
+		allValues("IKE initiators", "ike.init_spi", nil, always, "isakmp.ispi"),
+		allValues("STUN users", "stun.user", normal, always, "stun.att.username"),
+		allValues("STUN software", "stun.software", normal, always, "stun.att.software"),
+		allValues("STUN realms", "stun.realm", normal, always, "stun.att.realm"),
 		serverChoice("DTLS ciphers", "tls.cipher", "dtls", dkind, dcipher, wire.CipherName),
 	}
 }

@@ -79,6 +79,33 @@ func TestGoldenSSH(t *testing.T) {
 	testkit.Golden(t, s.log(), "testdata/ssh.jsonl")
 }
 
+// TestGoldenTunnels: VPNs, calls and peer-to-peer networks.
+func TestGoldenTunnels(t *testing.T) {
+	s := newScenario(t)
+	zeros := func(n int) string { return string(make([]byte, n)) }
+	for i, c := range []struct {
+		port            uint16
+		request, answer string
+	}{
+		{51820, "\x01\x00\x00\x00\x11\x22\x33\x44" + zeros(140), "\x02\x00\x00\x00\x55\x66\x77\x08\x11\x22\x33\x44" + zeros(80)},
+		{1194, "\x38SESSION1" + zeros(5), "\x40SESSION2\x01" + zeros(4) + "SESSION1" + zeros(4)},
+		{
+			500, "INITIATE" + zeros(8) + "\x21\x20\x22\x08" + zeros(7) + "\x24" + "\x22\x00\x00\x04" + "\x00\x00\x00\x04",
+			"INITIATERESPONSE\x29\x20\x22\x20" + zeros(7) + "\x24" + "\x00\x00\x00\x08" + zeros(3) + "\x0e",
+		},
+		{
+			3478, "\x00\x03\x00\x20\x21\x12\xa4\x42TRANSACTION_" + "\x00\x06\x00\x03cam\x00" + "\x00\x14\x00\x04turn" + "\x00\x08\x00\x0cSIGNATURE12.",
+			"\x01\x13\x00\x0c\x21\x12\xa4\x42TRANSACTION_" + "\x00\x09\x00\x04\x00\x00\x04\x01" + "\x80\x22\x00\x00",
+		},
+		{6881, "d1:ad9:info_hash20:" + strings.Repeat("h", 20) + "e1:q9:get_peers1:t2:aa1:v4:LT\x01\x021:y1:qe", "d1:rde1:t2:aa1:y1:re"},
+	} {
+		client, server := camera.at(49152+uint16(i)), cloud(c.port)
+		s.udp(client, server, []byte(c.request))
+		s.udp(server, client, []byte(c.answer))
+	}
+	testkit.Golden(t, s.log(), "testdata/tunnels.jsonl")
+}
+
 // dtlsRecord is a handshake message of DTLS 1.2 in one record.
 func dtlsRecord(kind byte, body []byte) []byte {
 	n := byte(len(body))

@@ -1,0 +1,123 @@
+package wire
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestBitTorrentDatagrams(t *testing.T) {
+	id := strings.Repeat("i", 20)
+	hash := strings.Repeat("h", 20)
+	hexHash := strings.Repeat("68", 20)
+	syn := join(0x41, 0, 0x12, 0x34, 1, 2, 3, 4, 0, 0, 0, 0, 0, 16, 0, 0, 0, 1, 0, 0)
+	for _, tt := range []struct {
+		name  string
+		in    []byte
+		sniff bool
+		want  *BitTorrent
+		err   error
+	}{
+		{"ping", []byte("d1:ad2:id20:" + id + "e1:q4:ping1:t2:aa1:v4:LT\x01\x021:y1:qe"), true, &BitTorrent{Kind: "dht", Query: "ping", Client: "4c540102"}, nil},
+		{"get_peers", []byte("d1:ad2:id20:" + id + "9:info_hash20:" + hash + "e1:q9:get_peers1:t2:aa1:y1:qe"), true, &BitTorrent{Kind: "dht", Query: "get_peers", InfoHash: hexHash}, nil},
+		{"a query of one's own", []byte("d1:ade1:q6:secret1:t2:aa1:y1:qe"), true, &BitTorrent{Kind: "dht"}, nil},
+		{"reply", []byte("d1:rd2:id20:" + id + "e1:t2:aa1:y1:re"), true, &BitTorrent{Kind: "dht", Reply: true}, nil},
+		{"uTP", syn, true, &BitTorrent{Kind: "utp"}, nil},
+		{"uTP with extension bits", join(0x41, 2, syn[2:], 0, 8, make([]byte, 8)), true, &BitTorrent{Kind: "utp"}, nil},
+		{"uTP that acknowledges", join(syn[:18], 0, 1), false, nil, nil},
+		{"handshake within uTP", join(0x01, 0, make([]byte, 18), btHandshake, make([]byte, 8), hash, "-TR2940-", make([]byte, 12)), false, &BitTorrent{Kind: "handshake", InfoHash: hexHash, PeerID: "-TR2940-"}, nil},
+		{"a dictionary of something else", []byte("d3:foo3:bar3:baz3:quxxe"), false, nil, ErrNotMine},
+		{"not a dictionary", []byte("l1:t1:x1:y1:qe"), false, nil, ErrNotMine},
+		{"empty", nil, false, nil, ErrNotMine},
+	} {
+		msgs, err := newBTFlow().Datagram(FromClient, tt.in, nil)
+		if !errors.Is(err, tt.err) || sniffBT(tt.in) != tt.sniff {
+			t.Errorf("%s: got %v, recognised: %v", tt.name, err, sniffBT(tt.in))
+		}
+		var want []Message
+		if tt.want != nil {
+			want = []Message{tt.want}
+		}
+		if diff := cmp.Diff(want, msgs); diff != "" {
+			t.Errorf("%s: messages differ (-want +got):\n%s", tt.name, diff)
+		}
+	}
+}
+
+func TestBitTorrentStream(t *testing.T) {
+	hello := join(btHandshake, make([]byte, 8), strings.Repeat("h", 20), "-TR2940-", make([]byte, 12))
+	for _, step := range []int{0, 1} {
+		msgs, err := play(t, newBTStream(), []chunk{{FromClient, join(hello, 0, 0, 0, 1, 2)}, {FromServer, hello}}, step)
+		if len(msgs) != 2 || !errors.Is(err, ErrDone) {
+			t.Fatalf("got %v, %v", msgs, err)
+		}
+		want := &BitTorrent{From: FromServer, Kind: "handshake", InfoHash: strings.Repeat("68", 20), PeerID: "-TR2940-"}
+		if diff := cmp.Diff(Message(want), msgs[1]); diff != "" {
+			t.Errorf("step %d: handshake differs (-want +got):\n%s", step, diff)
+		}
+	}
+	if _, err := play(t, newBTStream(), []chunk{{FromClient, []byte("\x13BitTorrent protocoX")}}, 0); !errors.Is(err, ErrNotMine) {
+		t.Errorf("another name: got %v", err)
+	}
+}
+
+// TestBTQuiet: a flow of the hash table is told of a few times only.
+func TestBTQuiet(t *testing.T) {
+	f := newBTFlow()
+	var msgs []Message
+	var err error
+	for i := 0; err == nil && i < 1000; i++ {
+		msgs, err = f.Datagram(Dir(i&1), []byte("d1:ade1:q4:ping1:t2:aa1:y1:qe"), msgs)
+	}
+	if len(msgs) != 2 || !errors.Is(err, ErrDone) {
+		t.Errorf("got %d messages, %v", len(msgs), err)
+	}
+}
+
+// FuzzTunnels feeds the datagram parsers of VPNs, calls and peer-to-peer
+// networks: they recognise no more than they read, and do not grow.
+func FuzzTunnels(f *testing.F) {
+	f.Add(join(1, 0, 0, 0, make([]byte, 144)))
+	f.Add(join(0x38, "SESSION1", ovpnReplay, make([]byte, 37)))
+	f.Add(ikeMessage(33, 0x20, 34, 0x20, join(41, 0, 0, 4, 0, 0, 0, 4)))
+	f.Add(stunMessage(0x0113, stunAttribute(9, join(0, 0, 4, 1)), stunAttribute(0x14, []byte("r"))))
+	f.Add([]byte("d1:ade1:q4:ping1:t2:aa1:v4:LT\x01\x021:y1:qe"))
+	corpusPayloads(f, func(p transport) {
+		if p.udp {
+			f.Add(p.payload)
+		}
+	})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for _, tt := range []struct {
+			name   string
+			sniff  func([]byte) bool
+			parser Datagrams
+		}{
+			{"wireguard", sniffWireGuard, newWireGuardFlow()},
+			{"openvpn", sniffOpenVPN, newOpenVPNFlow()},
+			{"ike", sniffIKE, newIKEFlow()},
+			{"stun", sniffSTUN, newSTUNFlow()},
+			{"bittorrent", sniffBT, newBTFlow()},
+		} {
+			for i := range 3 {
+				msgs, err := tt.parser.Datagram(Dir(i&1), b, nil)
+				if err != nil && !errors.Is(err, ErrDone) {
+					checkError(t, nil, err)
+					if tt.sniff(b) {
+						t.Errorf("%s: recognised, but not read: %v", tt.name, err)
+					}
+				}
+				if len(msgs) > 2 {
+					t.Errorf("%s: %d messages of one datagram", tt.name, len(msgs))
+				}
+			}
+		}
+		if len(b) > 1 {
+			fuzzStream(t, newSTUNStream, b)
+			fuzzStream(t, newOpenVPNStream, b)
+			fuzzStream(t, newBTStream, b)
+		}
+	})
+}
