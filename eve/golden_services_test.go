@@ -120,6 +120,13 @@ func TestGoldenServices(t *testing.T) {
 			client("p\x00\x00\x00\x0dpostgres\x00"),
 			server("E\x00\x00\x00\x0cC28P01\x00\x00"),
 		}},
+		{"ntp", 123, true, []said{
+			client("\x17\x00\x03\x2a" + zeros(4)), // monlist
+			client("\x23" + zeros(47)),
+			server("\x24\x02\x06\xe9" + zeros(8) + "\xc0\x00\x02\x01" + zeros(32)),
+		}},
+		{"syslog", 514, true, []said{client("<34>Oct 11 22:14:15 camera su: 'su root' failed")}},
+		{"tftp", 69, true, []said{client("\x00\x01firmware.bin\x00octet\x00")}},
 		{"smb", 445, false, []said{
 			client("\x00\x00\x00\x68\xfeSMB\x40\x00" + zeros(58) + "\x24\x00\x02\x00\x01" + zeros(31) + "\x10\x02\x11\x03"),
 			server("\x00\x00\x00\x80\xfeSMB\x40\x00" + zeros(10) + "\x01" + zeros(47) + "\x41\x00\x01\x00\x11\x03" + zeros(58)),

@@ -22,6 +22,9 @@ type serviceBodies struct {
 	SIP      *sipBody      `json:"sip,omitempty"`
 	MySQL    *mysqlBody    `json:"mysql,omitempty"`
 	PgSQL    *pgsqlBody    `json:"pgsql,omitempty"`
+	NTP      *ntpBody      `json:"ntp,omitempty"`
+	Syslog   *syslogBody   `json:"syslog,omitempty"`
+	TFTP     *tftpBody     `json:"tftp,omitempty"`
 	SMTP     *smtpBody     `json:"smtp,omitempty"`
 	Telnet   *telnetBody   `json:"telnet,omitempty"`
 	SMB      *smbBody      `json:"smb,omitempty"`
@@ -57,6 +60,12 @@ func (w *Writer) service(ev *flow.Event, m wire.Message) error {
 		return w.mysql(ev, m)
 	case *wire.PostgreSQL:
 		return w.pgsql(ev, m)
+	case *wire.NTP:
+		return w.ntp(ev, m)
+	case *wire.Syslog:
+		return w.syslog(ev, m)
+	case *wire.TFTP:
+		return w.tftp(ev, m)
 	case *wire.FTP:
 		return w.ftp(ev, m)
 	case *wire.SMTP:

@@ -1,0 +1,68 @@
+package wire
+
+import (
+	"bytes"
+	"fmt"
+)
+
+// TFTP is a request for a file (RFC 1350) or an error.
+type TFTP struct {
+	Op    string // "read", "write", "error"
+	File  string // at most 256 bytes
+	Mode  string // "octet", "netascii", "mail", in lower case
+	Code  uint16 // of an error
+	Error string // its text, at most 256 bytes
+}
+
+// Protocol implements Message.
+func (*TFTP) Protocol() string { return "tftp" }
+
+var (
+	errTFTPKind = fmt.Errorf("read tftp: %w", ErrNotMine)
+	errTFTPCut  = fmt.Errorf("read tftp: %w", ErrTruncated)
+)
+
+const maxTFTPText = 256
+
+// parseTFTP parses a request or an error. The blocks of a transfer, which come
+// from another port (RFC 1350 section 4), are not of this flow.
+func parseTFTP(b []byte) (Message, error) {
+	if len(b) < 4 {
+		return nil, errTFTPCut
+	}
+	if b[0] != 0 {
+		return nil, errTFTPKind
+	}
+	switch b[1] {
+	case 1, 2:
+		file, rest, ok := bytes.Cut(b[2:], []byte{0})
+		mode, _, complete := bytes.Cut(rest, []byte{0})
+		switch {
+		case !ok || !complete && len(mode) < len("netascii"):
+			return nil, errTFTPCut
+		case len(file) == 0 || bytes.ContainsFunc(file, func(r rune) bool { return r < ' ' }):
+			return nil, errTFTPKind
+		}
+		m := &TFTP{Op: [...]string{1: "read", 2: "write"}[b[1]], File: text(file, maxTFTPText)}
+		switch m.Mode = string(bytes.ToLower(mode[:min(len(mode), 16)])); m.Mode {
+		case "octet", "netascii", "mail", "binary":
+			return m, nil
+		}
+	case 5:
+		reason, _, _ := bytes.Cut(b[4:], []byte{0})
+		if b[2] == 0 && b[3] <= 8 {
+			return &TFTP{Op: "error", Code: uint16(b[3]), Error: text(reason, maxTFTPText)}, nil
+		}
+	}
+	return nil, errTFTPKind
+}
+
+// sniffTFTP recognises a request.
+func sniffTFTP(b []byte) bool {
+	m, err := parseTFTP(b)
+	if err != nil {
+		return false
+	}
+	t, ok := m.(*TFTP)
+	return ok && t.Op != "error" && b[len(b)-1] == 0
+}

@@ -1,0 +1,107 @@
+package wire
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestNTPFlow(t *testing.T) {
+	ask := join(0x23, make([]byte, 47))
+	answer := join(0x24, 1, 6, 0xe9, make([]byte, 8), "GPS\x00", make([]byte, 32))
+	monlist := []byte{0x17, 0, 3, 42, 0, 0, 0, 0}
+	playFlows(t, newNTPFlow, []flowCase{
+		{"polling is told once", []chunk{{FromClient, ask}, {FromServer, answer}, {FromClient, ask}, {FromServer, answer}}, []Message{
+			&NTP{Mode: 3, Version: 4}, &NTP{Mode: 4, Version: 4, Stratum: 1, Reference: "GPS"},
+		}, nil},
+		{"monlist", []chunk{{FromClient, monlist}}, []Message{&NTP{Mode: 7, Version: 2, Monlist: true}}, nil},
+		{"above stratum 1", []chunk{{FromServer, join(0x1c, 2, 6, 0xe9, make([]byte, 8), 192, 0, 2, 1, make([]byte, 32))}}, []Message{
+			&NTP{Mode: 4, Version: 3, Stratum: 2, Reference: "192.0.2.1"},
+		}, nil},
+		{"cut", []chunk{{FromClient, ask[:40]}}, nil, ErrTruncated},
+		{"version 7", []chunk{{FromClient, join(0x3b, ask[1:])}}, nil, ErrNotMine},
+		{"stratum 99", []chunk{{FromClient, join(0x23, 99, ask[2:])}}, nil, ErrNotMine},
+	})
+	for in, want := range map[string]bool{
+		string(ask): true, string(answer): true, string(monlist): false, string(ask) + "x": false,
+		string(join(0x23, 0, 99, make([]byte, 45))): false, // polls every 2^99 s
+	} {
+		if got := sniffNTP([]byte(in)); got != want {
+			t.Errorf("%x: %v", in, got)
+		}
+	}
+}
+
+func TestTFTP(t *testing.T) {
+	for _, c := range []struct {
+		in   string
+		want Message
+		err  error
+	}{
+		{"\x00\x01fw.bin\x00OCTET\x00blksize\x001428\x00", &TFTP{Op: "read", File: "fw.bin", Mode: "octet"}, nil},
+		{"\x00\x02a\x00netascii\x00", &TFTP{Op: "write", File: "a", Mode: "netascii"}, nil},
+		{"\x00\x05\x00\x01File not found\x00", &TFTP{Op: "error", Code: 1, Error: "File not found"}, nil},
+		{"\x00\x01fw", nil, ErrTruncated},
+		{"\x00\x01fw\x00oct", nil, ErrTruncated},
+		{"\x00\x01fw\x00sextet\x00", nil, ErrNotMine},
+		{"\x00\x01\x00octet\x00", nil, ErrNotMine},
+		{"\x00\x03\x00\x01data", nil, ErrNotMine},
+		{"\x01\x01a\x00octet\x00", nil, ErrNotMine},
+		{"", nil, ErrTruncated},
+	} {
+		got, err := parseTFTP([]byte(c.in))
+		if !errors.Is(err, c.err) {
+			t.Errorf("%q: error %v, want %v", c.in, err, c.err)
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%q: (-want +got):\n%s", c.in, diff)
+		}
+		request := err == nil && c.in[1] != 5
+		if sniffTFTP([]byte(c.in)) != request {
+			t.Errorf("%q: recognised %v", c.in, !request)
+		}
+	}
+}
+
+func TestSyslogFlow(t *testing.T) {
+	old := []byte("<34>Oct 11 22:14:15 camera su[12]: 'su root' failed")
+	playFlows(t, newSyslogFlow, []flowCase{
+		{"each program once", []chunk{{FromClient, old}, {FromClient, old}, {FromClient, []byte("<13>Oct 11 22:14:16 camera cron: x")}}, []Message{
+			&Syslog{Facility: 4, Severity: 2, Host: "camera", Program: "su"},
+			&Syslog{Facility: 1, Severity: 5, Host: "camera", Program: "cron"},
+		}, nil},
+		{"RFC 5424", []chunk{{FromClient, []byte("<165>1 2026-03-14T09:26:53Z nas.lan smbd - ID47 - text")}}, []Message{
+			&Syslog{Facility: 20, Severity: 5, Host: "nas.lan", Program: "smbd", Version: 1},
+		}, nil},
+		{"RFC 5424 without host", []chunk{{FromClient, []byte("<165>1 - - - - - -")}}, []Message{&Syslog{Facility: 20, Severity: 5, Version: 1}}, nil},
+		{"no host", []chunk{{FromClient, []byte("<0>Oct  1 02:04:05 kernel: text")}}, []Message{&Syslog{}}, nil},
+		{"no date", []chunk{{FromClient, []byte("<191>text")}}, []Message{&Syslog{Facility: 23, Severity: 7}}, nil},
+		{"priority 192", []chunk{{FromClient, []byte("<192>text")}}, nil, ErrNotMine},
+		{"XML", []chunk{{FromClient, []byte("<a>text")}}, nil, ErrNotMine},
+	})
+	for in, want := range map[string]bool{
+		string(old): true, "<165>1 2026": true, "<13>text": false, "<13>Oxt 11 22:14:15 a": false, "": false,
+	} {
+		if got := sniffSyslog([]byte(in)); got != want {
+			t.Errorf("%q: %v", in, got)
+		}
+	}
+}
+
+func FuzzNTP(f *testing.F) { fuzzFlow(f, newNTPFlow, sniffNTP, 123, join(0x23, make([]byte, 47))) }
+
+func FuzzSyslog(f *testing.F) {
+	fuzzFlow(f, newSyslogFlow, sniffSyslog, 514, []byte("<34>Oct 11 22:14:15 a b: c"), []byte("<34>1 - a b"))
+}
+
+func FuzzTFTP(f *testing.F) {
+	f.Add([]byte("\x00\x01a\x00octet\x00"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		m, err := parseTFTP(b)
+		checkError(t, m, err)
+		if sniffTFTP(b) && err != nil {
+			t.Errorf("recognised, but not read: %v", err)
+		}
+	})
+}
