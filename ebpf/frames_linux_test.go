@@ -26,8 +26,7 @@ var (
 // ipv4 is a header of ihl words, total bytes in all if not negative, and what
 // follows.
 func ipv4(ihl, total int, fragment uint16, proto byte, upper ...byte) []byte {
-	h := make([]byte, 20)
-	h[0] = 0x40 | byte(ihl)
+	h := append([]byte{0x40 | byte(ihl)}, make([]byte, 19)...)
 	if total < 0 {
 		total = ihl*4 + len(upper)
 	}
