@@ -125,8 +125,9 @@ fuzz: ## run every fuzz target, one after the other, each for FUZZTIME=30s
 	done
 
 .PHONY: soak
-soak: ## run the long tests in full: a flood of 10 million flows
+soak: ## run the long tests in full: a flood of 10 million flows, kill -9 at 200 points (4 minutes)
 	GATEHOUSE_SOAK=1 go test -count=1 -v -run 'Flood|Memory' ./flow/
+	GATEHOUSE_SOAK=1 go test -count=1 -v -timeout 20m -run 'KilledAnywhere' ./pipeline/
 
 # Programs that Gatehouse is measured with: name:Debian package.
 BENCH_TOOLS := tcpdump:tcpdump softflowd:softflowd argus:argus-server ndpiReader:libndpi-bin tshark:tshark

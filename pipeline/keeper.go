@@ -69,10 +69,14 @@ func newKeeper(cfg *Config, st State) *keeper {
 // not everything is written in one morning.
 func (k *keeper) most() float64 { return float64(k.cfg.WearPerDay) / 8 }
 
+// planned is the share of the daily limit that grows back; the rest is for
+// what is written whatever the allowance says.
+const planned = .9
+
 // budget lets the allowance grow, and takes from it what was written.
 func (k *keeper) budget(now time.Time) {
 	if d := now.Sub(k.paid); d > 0 {
-		k.allowance = min(k.most(), k.allowance+float64(k.cfg.WearPerDay)*d.Hours()/24)
+		k.allowance = min(k.most(), k.allowance+planned*float64(k.cfg.WearPerDay)*d.Hours()/24)
 	}
 	k.paid = now
 	wear := k.state.Wear()
@@ -87,12 +91,12 @@ func (k *keeper) due(now time.Time, news bool) (save, all bool) {
 		return false, false
 	}
 	k.budget(now)
+	if !k.health.Failing.IsZero() {
+		return since >= k.cfg.CheckpointEvery, false // the next attempt
+	}
 	free := k.cfg.WearPerDay == 0
 	if sinceFull >= k.cfg.CheckpointEvery && (free || k.allowance > k.cost || sinceFull >= fullAtMost) {
 		return true, true
-	}
-	if !k.health.Failing.IsZero() {
-		return since >= k.cfg.CheckpointEvery, false // the next attempt
 	}
 	switch {
 	case free || k.allowance > 0:

@@ -1,0 +1,106 @@
+package pipeline_test
+
+import (
+	"log/slog"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gatehouse/pipeline"
+	"gatehouse/store"
+)
+
+// A disk that is full for a while during a run costs nothing of what is found.
+func TestDiskFullForAWhile(t *testing.T) {
+	capture, cfg := home(t)
+	whole, err := pipeline.Run(t.Context(), open(t, capture), nil, cfg, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := mount(t, "size=16m")
+	st, err := store.Open(t.Context(), dir, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	var log strings.Builder
+	cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
+	cfg.WearPerDay = 0
+	clock := time.Now()
+	cfg.Now = func() time.Time {
+		clock = clock.Add(time.Second)
+		return clock
+	}
+	rounds, failed := 0, 0
+	cfg.Status = func(s pipeline.Summary) {
+		switch rounds++; rounds {
+		case 50:
+			fillUp(t, dir+"/ballast")
+		case 250:
+			if err := os.Remove(dir + "/ballast"); err != nil {
+				t.Error(err)
+			}
+		}
+		if !s.Store.Failing.IsZero() {
+			failed++
+			if !strings.Contains(s.Store.Error, "disk is full") {
+				t.Errorf("health says %q", s.Store.Error)
+			}
+		}
+	}
+	sum, err := pipeline.Run(t.Context(), open(t, capture), st, cfg, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if failed == 0 || rounds < 300 || !sum.Store.Failing.IsZero() || sum.Store.Dropped != 0 {
+		t.Errorf("failing in %d of %d rounds, at the end %+v", failed, rounds, sum.Store)
+	}
+	for _, want := range []string{"state cannot be kept", "disk is full", "state is kept again"} {
+		if strings.Count(log.String(), want) != 1 {
+			t.Errorf("the log does not say %q once: %s", want, log.String())
+		}
+	}
+	alerts, err := st.Alerts(t.Context(), store.Filter{OldestFirst: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(subjects(whole.Changes.Alerts), subjects(alerts)); diff != "" {
+		t.Errorf("alerts (-without a state +stored):\n%s", diff)
+	}
+}
+
+// mount makes a small file system in memory.
+func mount(t *testing.T, options string) (dir string) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root to mount a small file system: run the tests as root, for instance in a container with CAP_SYS_ADMIN")
+	}
+	dir = t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, options); err != nil {
+		t.Skipf("needs to mount a small file system: %v: run in a container with CAP_SYS_ADMIN", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			t.Errorf("unmount: %v", err)
+		}
+	})
+	return dir
+}
+
+// fillUp leaves no room on a file system.
+func fillUp(t *testing.T, name string) {
+	t.Helper()
+	f, err := os.Create(name)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer f.Close()
+	for err == nil {
+		_, err = f.Write(make([]byte, 4096))
+	}
+}
