@@ -246,7 +246,7 @@ func TestUnstoredIsBounded(t *testing.T) {
 	k := newKeeper(&cfg, state)
 	for i := range 20_000 {
 		at := floodStart + int64(i)*int64(7*time.Hour) // an incident each
-		a.found(floodFinding(a, 49_990+i, i%300, at)) // the 18th is critical
+		a.found(floodFinding(a, 49_990+i, i%300, at))  // the 18th is critical
 		clock = clock.Add(time.Second)
 		k.round(t.Context(), a, &Summary{})
 	}
