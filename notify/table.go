@@ -6,6 +6,9 @@ func Table() []Spec {
 		{"file", "append each notice to a file, in any format, with rotation", func() Config {
 			return &File{Format: "eve", RotateMiB: 64, Keep: 5}
 		}},
+		{"influxdb", "write points to InfluxDB, VictoriaMetrics or what else takes the v2 write API", func() Config {
+			return &Influx{Gzip: true, DeviceTag: "id", MaxSeries: defaultMaxSeries}
+		}},
 		{"jsonlines", "append each notice as a line of JSON to a file", func() Config { return &JSONLines{} }},
 		{"stdout", "print each notice on the standard output", func() Config { return &Stdout{Format: "text"} }},
 		{"syslog", "send messages of RFC 5424 over UDP, TCP or TLS", func() Config {
