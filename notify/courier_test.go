@@ -336,13 +336,16 @@ func TestPoison(t *testing.T) {
 					key := fmt.Sprintf("x%d/1", i)
 					want = append(want, key)
 					b.put(key)
+					if i == 5 {
+						b.put("bad/3")
+					}
 					c.Wake()
 					time.Sleep(time.Minute)
 				}
 				stop()
 				same(t, "taken later", sink.taken()[before:], want...)
 				dead := b.dead["s"]
-				if len(dead) != 2 || dead[0].Notice.Key() != "bad/1" || dead[1].Notice.Key() != "bad/2" {
+				if len(dead) != 2 || dead[0].Notice.Key() != "bad/2" || dead[1].Notice.Key() != "bad/3" {
 					t.Fatalf("dead letters: %+v", dead)
 				}
 				if dead[0].Attempts != tc.attempts || dead[0].Error == "" {

@@ -252,8 +252,12 @@ func (w *worker) triage(n *alert.Notice, now time.Time) {
 	if ref == "" || !w.Route.Admits(n) || w.toldEnough(n) {
 		return // gone, not for this sink, or told already
 	}
-	if slices.ContainsFunc(w.pending, func(p alert.Notice) bool { return p.ID() == ref && p.Revision() >= n.Revision() }) {
-		return // about to be told
+	if i := slices.IndexFunc(w.pending, func(p alert.Notice) bool { return p.ID() == ref }); i >= 0 {
+		// About to be told: in its place in the order, and as it is now.
+		if p := &w.pending[i]; p.Revision() < n.Revision() {
+			p.Alert, p.Incident = n.Alert, n.Incident
+		}
+		return
 	}
 	until := w.Route.Quiet.Until(now, n.Severity())
 	earlier := w.letters[ref]
