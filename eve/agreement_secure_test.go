@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
+	"strings"
 
 	"gatehouse/wire"
 )
@@ -37,6 +38,15 @@ func secureKinds() []compared {
 			},
 		},
 		sshNames(),
+		allValues("RDP cookies", "rdp.cookie", func(v string) string {
+			return strings.TrimPrefix(strings.TrimPrefix(normal(v), "cookie: "), "mstshash=")
+		}, always, "rdp.rt_cookie"),
+		allValues("RFB security", "rfb.authentication.security_type", func(v string) string {
+			if v == "0" {
+				return "" // tshark takes encrypted messages for a choice
+			}
+			return v
+		}, always, "vnc.client_security_type", "vnc.server_security_type"),
 		allValues("SSH hassh", "ssh.client.hassh.hash", nil, always, "ssh.kex.hassh"),
 		allValues("SSH hasshServer", "ssh.server.hassh.hash", nil, always, "ssh.kex.hasshserver"),
 		allValues("IKE initiators", "ike.init_spi", nil, always, "isakmp.ispi"),

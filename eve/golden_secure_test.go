@@ -79,6 +79,40 @@ func TestGoldenSSH(t *testing.T) {
 	testkit.Golden(t, s.log(), "testdata/ssh.jsonl")
 }
 
+// TestGoldenDesktops: a Remote Desktop that goes on in TLS, one that is
+// refused, and VNC with a wrong password.
+func TestGoldenDesktops(t *testing.T) {
+	s := newScenario(t)
+	x224 := func(kind byte, variable string) []byte {
+		n := byte(len(variable))
+		return append([]byte{3, 0, 0, 11 + n, 6 + n, kind, 0, 0, 0, 0, 0}, variable...)
+	}
+	for i, answer := range []string{"\x02\x1f\x08\x00\x01\x00\x00\x00", "\x03\x00\x08\x00\x05\x00\x00\x00"} {
+		client, server := camera.at(49152+uint16(i)), gateway.at(3389)
+		s.connect(client, server)
+		s.tcp(client, server, "PA", x224(0xe0, "Cookie: mstshash=operator\r\n\x01\x00\x08\x00\x03\x00\x00\x00"))
+		s.tcp(server, client, "PA", x224(0xd0, answer))
+		if i == 0 {
+			s.tcp(client, server, "PA", clientHello("desk.example"))
+		}
+		s.disconnect(client, server)
+	}
+	client, server := camera.at(49160), gateway.at(5900)
+	s.connect(client, server)
+	for i, text := range []string{
+		"RFB 003.008\n", "RFB 003.008\n", "\x02\x02\x10", "\x02", "CHALLENGE1234567", "ANSWER1234567890",
+		"\x00\x00\x00\x01\x00\x00\x00\x0eLogin refused.",
+	} {
+		if i%2 == 0 {
+			s.tcp(server, client, "PA", []byte(text))
+		} else {
+			s.tcp(client, server, "PA", []byte(text))
+		}
+	}
+	s.disconnect(client, server)
+	testkit.Golden(t, s.log(), "testdata/desktops.jsonl")
+}
+
 // TestGoldenTunnels: VPNs, calls and peer-to-peer networks.
 func TestGoldenTunnels(t *testing.T) {
 	s := newScenario(t)

@@ -10,6 +10,8 @@ import (
 type secureBodies struct {
 	QUIC       *quicBody       `json:"quic,omitempty"`
 	SSH        *sshBody        `json:"ssh,omitempty"`
+	RDP        *rdpBody        `json:"rdp,omitempty"`
+	RFB        *rfbBody        `json:"rfb,omitempty"`
 	WireGuard  *wireGuardBody  `json:"wireguard,omitempty"`
 	OpenVPN    *openVPNBody    `json:"openvpn,omitempty"`
 	IKE        *ikeBody        `json:"ike,omitempty"`
@@ -22,6 +24,10 @@ func (w *Writer) secure(ev *flow.Event, m wire.Message) error {
 	switch m := m.(type) {
 	case *wire.SSH:
 		return w.ssh(ev, m)
+	case *wire.RDP:
+		return w.rdp(ev, m)
+	case *wire.RFB:
+		return w.rfb(ev, m)
 	case *wire.WireGuard:
 		return w.wireGuard(ev, m)
 	case *wire.OpenVPN:

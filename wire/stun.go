@@ -218,6 +218,10 @@ func sniffSTUN(b []byte) bool {
 	return stunHeader(b) && len(b) == stunHeaderLen+int(binary.BigEndian.Uint16(b[2:]))
 }
 
+// leadsSTUN tells the bytes that a message begins with (RFC 7983 allows fewer,
+// but Facebook's servers have methods of their own).
+func leadsSTUN(b byte) bool { return b>>6 == 0 }
+
 // stunStream is STUN over TCP (section 6.2.2), in ICE with the length of each
 // packet before it (RFC 4571), as media and DTLS take turns with it there.
 type stunStream struct {

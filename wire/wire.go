@@ -211,6 +211,8 @@ func Table() []Protocol {
 		},
 		{Name: "dtls", UDPPorts: []uint16{4433, 5684}, SniffDatagram: sniffDTLS, LeadByte: leadsDTLS, NewDatagrams: known.newDTLSFlow},
 		{Name: "quic", UDPPorts: []uint16{443}, SniffDatagram: sniffQUIC, LeadByte: leadsQUIC, NewDatagrams: newQUICFlow},
+		{Name: "rdp", TCPPorts: []uint16{3389}, Sniff: sniffRDP, NewStream: newRDPStream},
+		{Name: "rfb", TCPPorts: []uint16{5900}, Sniff: sniffRFB, NewStream: newRFBStream},
 		{Name: "wireguard", UDPPorts: []uint16{51820}, SniffDatagram: sniffWireGuard, LeadByte: leads("\x01\x02\x03\x04"), NewDatagrams: newWireGuardFlow},
 		{
 			Name: "openvpn", UDPPorts: []uint16{1194}, SniffDatagram: sniffOpenVPN, LeadByte: leads("\x08\x10\x38\x40\x50"), NewDatagrams: newOpenVPNFlow,
@@ -218,7 +220,7 @@ func Table() []Protocol {
 		},
 		{Name: "ike", UDPPorts: []uint16{500, 4500}, SniffDatagram: sniffIKE, NewDatagrams: newIKEFlow},
 		{
-			Name: "stun", UDPPorts: []uint16{3478, 19302}, SniffDatagram: sniffSTUN, LeadByte: leads("\x00\x01"), NewDatagrams: newSTUNFlow,
+			Name: "stun", UDPPorts: []uint16{3478, 19302}, SniffDatagram: sniffSTUN, LeadByte: leadsSTUN, NewDatagrams: newSTUNFlow,
 			TCPPorts: []uint16{3478}, Sniff: sniffSTUNStream, NewStream: newSTUNStream,
 		},
 		{

@@ -1,0 +1,47 @@
+package eve
+
+import (
+	"gatehouse/flow"
+	"gatehouse/wire"
+)
+
+// rdpBody is Suricata's rdp object for the negotiation.
+type rdpBody struct {
+	EventType string   `json:"event_type"` // initial_request or initial_response
+	Cookie    string   `json:"cookie,omitempty"`
+	Protocol  string   `json:"protocol,omitempty"` // that the server chose
+	Offered   []string `json:"offered,omitempty"`
+	ErrorCode uint32   `json:"error_code,omitempty"`
+	Reason    string   `json:"reason,omitempty"`
+}
+
+func (w *Writer) rdp(ev *flow.Event, m *wire.RDP) error {
+	body := &rdpBody{EventType: "initial_request", Cookie: m.Cookie}
+	switch protocols := wire.RDPProtocols(m.Protocols); {
+	case !m.Response:
+		body.Offered = protocols
+	case m.Failure != 0:
+		body.EventType, body.ErrorCode, body.Reason = "initial_response", m.Failure, rdpReason(m.Failure)
+	default:
+		body.EventType = "initial_response"
+		if len(protocols) == 1 {
+			body.Protocol = protocols[0]
+		}
+	}
+	w.begin("rdp", "rdp", &ev.Record, ev.Time)
+	w.line.RDP = body
+	return w.put()
+}
+
+// rdpReason names why a server refuses ([MS-RDPBCGR] section 2.2.1.2.2), ""
+// for a number without a name.
+func rdpReason(code uint32) string {
+	names := [...]string{
+		1: "ssl_required_by_server", 2: "ssl_not_allowed_by_server", 3: "ssl_cert_not_on_server",
+		4: "inconsistent_flags", 5: "hybrid_required_by_server", 6: "ssl_with_user_auth_required_by_server",
+	}
+	if code < uint32(len(names)) {
+		return names[code]
+	}
+	return ""
+}
