@@ -145,9 +145,7 @@ func TestOffload(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRunner(t, DefaultConfig())
 			ctx := skbContext{GsoSize: tt.size, GsoSegs: tt.count}
-			if _, err := r.p.Run(&ebpf.RunOptions{Data: tcpFrame(1, 2, 0x10, tt.payload), Context: ctx}); err != nil {
-				t.Fatal(err)
-			}
+			runOptions(t, r.p, &ebpf.RunOptions{Data: tcpFrame(1, 2, 0x10, tt.payload), Context: ctx})
 			sweep(t, r.c, func(d *Delta) {
 				want := uint64(tt.payload) + 40*tt.want
 				if d.Packets[0] != tt.want || d.Bytes[0] != want || d.Payload[0] != uint64(tt.payload) {

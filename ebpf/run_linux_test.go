@@ -5,10 +5,12 @@ package ebpf
 import (
 	"encoding/binary"
 	"net/netip"
+	"runtime"
 	"testing"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
+	"golang.org/x/sys/unix"
 
 	"gatehouse/internal/testkit"
 )
@@ -66,12 +68,31 @@ func (r *runner) run(tb testing.TB, frame []byte, n int) {
 // run shows a program a frame, n times.
 func run(tb testing.TB, p *ebpf.Program, frame []byte, n int) {
 	tb.Helper()
-	ret, err := p.Run(&ebpf.RunOptions{Data: frame, Repeat: uint32(n)})
+	runOptions(tb, p, &ebpf.RunOptions{Data: frame, Repeat: uint32(n)})
+}
+
+// runOptions runs p exactly as often as opts says: a signal would interrupt
+// the system call, which would then begin anew, and the scheduler sends some.
+func runOptions(tb testing.TB, p *ebpf.Program, opts *ebpf.RunOptions) {
+	tb.Helper()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var all, before unix.Sigset_t
+	for i := range all.Val {
+		all.Val[i] = ^all.Val[i]
+	}
+	if err := unix.PthreadSigmask(unix.SIG_BLOCK, &all, &before); err != nil {
+		tb.Fatal(err)
+	}
+	ret, err := p.Run(opts)
+	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil); err != nil {
+		tb.Fatal(err)
+	}
 	if err != nil {
-		tb.Fatalf("run on %x: %v", frame, err)
+		tb.Fatalf("run on %x: %v", opts.Data, err)
 	}
 	if ret != 1<<32-1 {
-		tb.Fatalf("run on %x returned %d, want TC_ACT_UNSPEC", frame, int32(ret))
+		tb.Fatalf("run on %x returned %d, want TC_ACT_UNSPEC", opts.Data, int32(ret))
 	}
 }
 
