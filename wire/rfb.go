@@ -84,8 +84,11 @@ func (s *rfbStream) Feed(dir Dir, b []byte, msgs []Message) (int, []Message, err
 			used, msgs = s.client(b[n:], msgs)
 		}
 		n += used
-		if err != nil || used == 0 {
+		if err != nil {
 			return n, msgs, err
+		}
+		if used == 0 {
+			break
 		}
 	}
 	if s.phase[FromServer] == rfbOver {
