@@ -43,11 +43,21 @@ func industrialKinds() []compared {
 		sameValues("DCP stations", "pn_dcp.suboption_device_nameofstation", "profinet_dcp.station", nil),
 		sameValues("GOOSE control blocks", "goose.gocbRef", "goose.control_block", nil),
 		sameValues("GOOSE states", "goose.stNum", "goose.st_num", nil),
+		sameValues("LLDP system names", "lldp.tlv.system.name", "lldp:neighbor.system_name", nil),
+		sameValues("CDP devices", "cdp.deviceid", "cdp:neighbor.system_name", nil),
+		sameValues("DHCPv6 names", "dhcpv6.client_domain", "dhcpv6.fqdn", nil),
+		sameValues("DHCPv6 transactions", "dhcpv6.xid", "dhcpv6.id", nil),
+		sameValues("NDP targets", "icmpv6.nd.ns.target_address", "ndp.target", nil),
+		sameValues("IGMP groups", "igmp.maddr", "igmp:membership.groups.group", func(v string) string {
+			return strings.TrimPrefix(v, "0.0.0.0") // a general query names no group
+		}),
+		sameValues("NBNS transactions", "nbns.id", "nbns.id", nil),
 	}
 }
 
 // sameValues compares a field of tshark with a member of our log; change
-// brings tshark's form into ours, after numbers have become decimal.
+// brings tshark's form into ours, after numbers have become decimal. Where
+// several kinds of events share an object, the path begins with one of them.
 func sameValues(name, field, path string, change func(string) string) compared {
 	return compared{
 		name: name, filter: field, fields: []string{field},
@@ -62,6 +72,12 @@ func sameValues(name, field, path string, change func(string) string) compared {
 			}
 		},
 		ours: func(l *line, add func(string)) {
+			path := path
+			if kind, rest, ok := strings.Cut(path, ":"); ok {
+				if path = rest; l.EventType != kind {
+					return
+				}
+			}
 			object, _, _ := strings.Cut(path, ".")
 			if !strings.Contains(string(l.text), `"`+object+`":{`) {
 				return

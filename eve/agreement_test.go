@@ -60,11 +60,9 @@ const anyValue = "*"
 // tsharkAlone lists what tshark finds and we cannot or do not want to.
 func tsharkAlone() []exception {
 	return []exception{
-		{"ICS-Security-Tools/step7_s300_download.pcapng", "S7 functions", "26", "the capture leaves out acknowledgements within the connection; what comes after the last of these gaps waits for them until the end"},
-		{"ICS-Security-Tools/step7_s300_download.pcapng", "S7 functions", "27", "the same"},
-		{"ICS-Security-Tools/step7_s300_download.pcapng", "S7 functions", "28", "the same"},
-		{"ICS-Security-Tools/step7_s300_download.pcapng", "S7 functions", "40", "the same"},
-		{"ICS-Security-Tools/step7_s300_download.pcapng", "S7 services", "_INSE", "the same"},
+		{"nDPI/fuzz-2006-06-26-2594.pcap", "NBNS transactions", anyValue, "names and types that were damaged, so that they are none of NetBIOS"},
+		{"nDPI/capwap.pcap", "NDP targets", "fe80::fd:7a4c:8d72:7710", "within a CAPWAP tunnel, which is not opened"},
+		{"nDPI/capwap.pcap", "IGMP groups", "224.0.0.251", "the same"},
 		{"nDPI/capwap_data.pcapng", "SNI", "alt2-mtalk.google.com", "802.11 frames inside a CAPWAP tunnel, which is not opened"},
 		{"nDPI/openvpn.pcap", "TLS versions", "TLSv1", "TLS inside the packets of OpenVPN over TCP"},
 	}

@@ -49,6 +49,9 @@ func (w *Writer) industrial(ev *flow.Event, m wire.Message) error {
 	case *wire.GOOSE:
 		return w.goose(ev, m)
 	default:
+		if known, err := w.discovery(ev, m); known {
+			return err
+		}
 		return w.service(ev, m)
 	}
 }

@@ -38,6 +38,7 @@ type record struct {
 	secureBodies
 	serviceBodies
 	industrialBodies
+	discoveryBodies
 	Flow *flowBody `json:"flow,omitempty"`
 	TCP  *tcpBody  `json:"tcp,omitempty"`
 }

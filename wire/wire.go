@@ -277,6 +277,18 @@ func Table() []Protocol {
 		{Name: "opcua", TCPPorts: []uint16{4840}, Sniff: sniffOPCUA, NewStream: newOPCUAStream, LongLived: true},
 		{Name: "profinet_dcp", EtherTypes: []uint16{0x8892}, Frame: parseDCP},
 		{Name: "goose", EtherTypes: []uint16{0x88b8}, Frame: parseGOOSE},
+
+		// Discovery.
+		{Name: "lldp", EtherTypes: []uint16{0x88cc}, Frame: parseLLDP},
+		{Name: "cdp", EtherTypes: []uint16{EtherLLC}, Frame: parseCDP},
+		{Name: "eapol", EtherTypes: []uint16{0x888e}, Frame: parseEAPOL},
+		{Name: "icmp", IPProtos: []uint8{1}, Packet: parseICMP4},
+		{Name: "icmpv6", IPProtos: []uint8{58}, Packet: parseICMP6}, // NDP, MLD
+		{Name: "igmp", IPProtos: []uint8{2}, Packet: parseIGMP},
+		{Name: "dhcpv6", UDPPorts: []uint16{546, 547}, Datagram: parseDHCPv6},
+		{Name: "nbns", UDPPorts: []uint16{137}, Datagram: parseNBNS},
+		{Name: "ssdp", UDPPorts: []uint16{1900}, Datagram: parseSSDP, SniffDatagram: sniffSSDP, LeadByte: leads("NMH")},
+		{Name: "ws_discovery", UDPPorts: []uint16{3702}, Datagram: parseWSDiscovery, SniffDatagram: sniffWSDiscovery, LeadByte: leads("<")},
 	}
 }
 
