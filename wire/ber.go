@@ -54,9 +54,6 @@ func nextBER(b []byte) (e ber, rest []byte, ok bool) {
 	return e, c.b, true
 }
 
-// is reports whether an element is context-specific with the given number.
-func (e *ber) is(tag uint32) bool { return e.class == 2 && e.tag == tag }
-
 // uint reads an integer of up to eight bytes as one without sign.
 func (e *ber) uint() uint64 {
 	var v uint64

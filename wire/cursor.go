@@ -55,7 +55,7 @@ func (c *cursor) u32() uint32 {
 	return 0
 }
 
-// le16, le24, le32 and le64 read little-endian integers.
+// le16, le24 and le32 read little-endian integers.
 
 func (c *cursor) le16() uint16 {
 	if v := c.take(2); v != nil {
@@ -74,13 +74,6 @@ func (c *cursor) le24() uint32 {
 func (c *cursor) le32() uint32 {
 	if v := c.take(4); v != nil {
 		return binary.LittleEndian.Uint32(v)
-	}
-	return 0
-}
-
-func (c *cursor) le64() uint64 {
-	if v := c.take(8); v != nil {
-		return binary.LittleEndian.Uint64(v)
 	}
 	return 0
 }

@@ -104,10 +104,9 @@ func (m *DHCPv6) read(b []byte, depth int) error {
 		}
 		if code == dhcp6Relay {
 			inner := DHCPv6{Relayed: true}
-			if err := inner.read(v, depth+1); err != nil {
-				return nil // the relay's own options are what there is
+			if inner.read(v, depth+1) == nil { // else the relay's own options are what there is
+				*m = inner
 			}
-			*m = inner
 			return nil
 		}
 		m.Options = append(m.Options, code)

@@ -105,7 +105,6 @@ func knownS7Kind(k uint8) bool {
 // s7Pending is a login that waits for its answer.
 type s7Pending struct {
 	login *Login
-	ref   uint16
 }
 
 // flush gives out a login that was never answered.
