@@ -153,8 +153,9 @@ eval: ## measure detection on all captures and 20 simulated months, into docs/ev
 	go test ./internal/eval -count=1 -timeout 30m -v -full
 
 .PHONY: bench-live
-bench-live: ## send a million small packets at 500,000/s and as fast as possible through a live source (as root)
-	go test -run '^$$' -bench '^Benchmark(Flows)?Live$$' -benchtime 1000000x ./capture ./pipeline
+bench-live: ## send a million small packets through each way to capture, and measure an idle sensor (as root)
+	go test -run '^$$' -bench '^Benchmark((Flows)?Live|Overhead)$$' -benchtime 1000000x ./capture ./pipeline
+	go test -run '^$$' -bench '^BenchmarkIdle$$' -benchtime 1x ./pipeline
 
 .PHONY: cover
 cover: ## measure what the tests reach; dist/cover.html shows it line by line

@@ -316,9 +316,19 @@ func TestBridge(t *testing.T) {
 			}
 			whole(t, src, frames)
 			if choice == OnlyRing {
-				packets := 0
-				collect(t, src, frames, func(*Packet) { packets++ })
-				quiet(t, src)
+				packets := 0 // but those of the bridge itself, which speaks IGMP
+				var b Batch
+				defer b.Release()
+				for idle := false; !idle; idle = len(b.Packets) == 0 {
+					if err := src.Read(&b); err != nil {
+						t.Fatal(err)
+					}
+					for i := range b.Packets {
+						if ends, _ := endsOf(b.Packets[i].Data, LinkEthernet); ends[0] == hostA {
+							packets++
+						}
+					}
+				}
 				if packets != frames {
 					t.Errorf("%d packets, want %d", packets, frames)
 				}
@@ -326,8 +336,8 @@ func TestBridge(t *testing.T) {
 			}
 			got := untilEnd(t, src)
 			d := got.sum["17 192.0.2.1:1111 192.0.2.2:2222 vlan 0"]
-			if len(got.sum) != 1 || d == nil || d.Packets != [2]uint64{frames, 0} {
-				t.Errorf("flows %+v, want one of %d packets", got.sum, frames)
+			if d == nil || d.Packets != [2]uint64{frames, 0} {
+				t.Errorf("flow %+v, want one of %d packets", d, frames)
 			}
 		})
 	}
