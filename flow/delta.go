@@ -351,7 +351,7 @@ func (s *Shard) settles(d *capture.Delta, k *key, swapped bool) bool {
 func (s *Shard) openDelta(d *capture.Delta, h *Headers, k *key, hash uint64, first side) ref {
 	r := s.open(k, hash, h, first)
 	e := s.table.at(r)
-	e.first = min(d.Begin, s.now)
+	e.first, e.last = min(d.Begin, s.now), min(d.Last, s.now)
 	if e.key.proto == protoTCP {
 		e.midstream = (d.Flags[0]|d.Flags[1])&TCPSyn == 0
 	}
