@@ -155,3 +155,31 @@ func FuzzClock(f *testing.F) {
 		}
 	})
 }
+
+// given a clock that was set back
+// then times of the past are moved as those of packets are, and none is later
+// than the present
+func TestClockPast(t *testing.T) {
+	var c Clock
+	at := func(seconds ...int64) (out []capture.Packet) {
+		for _, s := range seconds {
+			out = append(out, capture.Packet{Time: s * int64(time.Second)})
+		}
+		return out
+	}
+	const hours = 3600
+	c.Stamp(nil, at(100*hours, 100*hours))
+	if got := c.Past(99 * hours * int64(time.Second)); got != 99*hours*int64(time.Second) {
+		t.Errorf("an hour ago is %d", got)
+	}
+	if got := c.Past(101 * hours * int64(time.Second)); got != c.Now() {
+		t.Errorf("the future is %d, want the present, %d", got, c.Now())
+	}
+	c.Stamp(nil, at(10*hours, 10*hours, 10*hours, 10*hours, 10*hours)) // set back by 90 hours
+	if c.Steps != 1 {
+		t.Fatalf("%d steps, want 1", c.Steps)
+	}
+	if got, want := c.Past(9*hours*int64(time.Second)), c.Now()-hours*int64(time.Second); got != want {
+		t.Errorf("an hour ago is %d, want %d", got, want)
+	}
+}

@@ -140,3 +140,40 @@ func BenchmarkFlowsLive(b *testing.B) {
 	b.ReportMetric(float64(sent)/took.Seconds(), "packets/s")
 	b.ReportMetric(100*float64(stats.Lost())/float64(sent), "%lost")
 }
+
+// BenchmarkIdle is what a sensor costs while nothing happens: processor time
+// in per cent of a core, over two seconds. make bench-live runs it.
+func BenchmarkIdle(b *testing.B) {
+	for _, choice := range []capture.Choice{capture.OnlyBPF, capture.OnlyRing} {
+		b.Run(string(choice), func(b *testing.B) {
+			testkit.EnterNetns(b)
+			for _, args := range []string{"link add va type veth peer name vb", "link set va up", "link set vb up"} {
+				testkit.IP(b, args)
+			}
+			src, err := capture.OpenSniffer(capture.DefaultLiveConfig("vb"), choice)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer src.Close()
+			ctx, cancel := context.WithTimeout(b.Context(), 2*time.Second)
+			defer cancel()
+			processor := func() time.Duration {
+				var u unix.Rusage
+				if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+					b.Fatal(err)
+				}
+				return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+			}
+			begin, before := time.Now(), processor()
+			if _, err := pipeline.Run(ctx, src, nil, pipeline.DefaultConfig(), nil); !errors.Is(err, context.DeadlineExceeded) {
+				b.Fatal(err)
+			}
+			used := 100 * float64(processor()-before) / float64(time.Since(begin))
+			if used > 2 {
+				b.Errorf("%.1f %% of a core while nothing happens, want 2 at most", used)
+			}
+			b.ReportMetric(0, "ns/op") // says nothing here
+			b.ReportMetric(used, "%core")
+		})
+	}
+}

@@ -74,7 +74,7 @@ func (v *visibility) note(device string, ev *flow.Event) {
 		s.read, s.missed = s.read/2, s.missed/2
 	}
 	if s.read+s.missed <= 0.5 {
-		s.since = ev.Time
+		s.read, s.missed, s.since = 0, 0, ev.Time
 	}
 	s.iface = ev.Record.Iface
 	s.read += float64(len(ev.Messages))

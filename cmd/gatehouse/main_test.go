@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,9 +14,7 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(exitWith{m}, map[string]func(){
-		"gatehouse": func() {
-			os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
-		},
+		"gatehouse": main,
 	})
 }
 

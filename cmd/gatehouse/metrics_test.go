@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"gatehouse/alert"
+	"gatehouse/ebpf"
 	"gatehouse/flow"
 	"gatehouse/pipeline"
 )
@@ -29,9 +30,11 @@ func TestMetrics(t *testing.T) {
 	if got := scrape(t, addr); strings.Contains(got, "gatehouse_") {
 		t.Errorf("figures before there are any:\n%s", got)
 	}
+	losses := pipeline.Losses{Seen: 1000, RingFull: 100, StreamGaps: 3}
+	losses.Heads[ebpf.ClassDNS].Sent = 5
 	m.status.Store(&pipeline.Summary{
 		Flow:   flow.Stats{Packets: 900, Flows: 12, Active: 7},
-		Losses: pipeline.Losses{Seen: 1000, RingFull: 100, StreamGaps: 3},
+		Losses: losses,
 		Counts: alert.Counts{Alerts: 2},
 	})
 	got := scrape(t, addr)
@@ -43,6 +46,8 @@ func TestMetrics(t *testing.T) {
 		`gatehouse_lost_total{reason="ring_full"} 100` + "\n",
 		`gatehouse_lost_total{reason="stream_gap"} 3` + "\n",
 		`gatehouse_lost_total{reason="refused"} 0` + "\n",
+		`gatehouse_lost_total{reason="flow_table_full"} 0` + "\n",
+		`gatehouse_heads_total{class="dns",outcome="read"} 5` + "\n",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"net/netip"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -142,4 +144,42 @@ func sender(t *testing.T, name string) func([]byte) error {
 	}
 	to := &unix.SockaddrLinklayer{Ifindex: n, Halen: 6}
 	return func(frame []byte) error { return unix.Sendto(fd, frame, 0, to) }
+}
+
+// given a run that was killed while the kernel counted for it
+// when the next one begins
+// then it begins as ever, and ends cleanly when it is told to
+func TestRunAfterKill(t *testing.T) {
+	testkit.EnterNetns(t)
+	for _, args := range []string{"link add va type veth peer name vb", "link set va up", "link set vb up"} {
+		testkit.IP(t, args)
+	}
+	for _, end := range []unix.Signal{unix.SIGKILL, unix.SIGTERM} {
+		errs := &watched{word: "interrupt to stop", seen: make(chan struct{})}
+		var out bytes.Buffer
+		cmd := exec.CommandContext(t.Context(), "gatehouse", "run", "-i", "vb", "--capture", "ebpf")
+		cmd.Stdout, cmd.Stderr = &out, struct{ io.Writer }{errs} // not its ReadFrom
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		exited := make(chan error, 1)
+		go func() { exited <- cmd.Wait() }()
+		select {
+		case <-errs.seen:
+		case err := <-exited:
+			t.Fatalf("ended by itself: %v: %s", err, errs.String())
+		}
+		testkit.NewSender(t, "va").Send(t, testkit.UDPFrame(
+			netip.MustParseAddrPort("192.0.2.1:1111"), netip.MustParseAddrPort("192.0.2.2:9999"), 1))
+		if err := cmd.Process.Signal(end); err != nil {
+			t.Fatal(err)
+		}
+		err := <-exited
+		if end == unix.SIGKILL {
+			continue
+		}
+		if err != nil || !strings.Contains(out.String(), "packets 1 · decoded 1 · malformed 0 · flows 1 ") {
+			t.Errorf("%v: %s\n%s", err, errs.String(), out.String())
+		}
+	}
 }
