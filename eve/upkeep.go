@@ -11,7 +11,7 @@ import (
 type ntpBody struct {
 	Version   uint8  `json:"version"`
 	Mode      uint8  `json:"mode"`
-	Stratum   uint8  `json:"stratum"`
+	Stratum   *uint8 `json:"stratum,omitempty"` // not in modes 6 and 7
 	Reference string `json:"reference_id,omitempty"`
 	Monlist   bool   `json:"monlist,omitempty"`
 	Response  bool   `json:"response,omitempty"`
@@ -20,7 +20,10 @@ type ntpBody struct {
 func (w *Writer) ntp(ev *flow.Event, m *wire.NTP) error {
 	w.begin("ntp", "ntp", &ev.Record, ev.Time)
 	w.line.NTP = &ntpBody{
-		Version: m.Version, Mode: m.Mode, Stratum: m.Stratum, Reference: m.Reference, Monlist: m.Monlist, Response: m.Response,
+		Version: m.Version, Mode: m.Mode, Reference: m.Reference, Monlist: m.Monlist, Response: m.Response,
+	}
+	if m.Mode < 6 {
+		w.line.NTP.Stratum = &m.Stratum
 	}
 	return w.put()
 }

@@ -128,6 +128,14 @@ func TestPOP3Stream(t *testing.T) {
 			&POP3{Command: "AUTH", Answered: true},
 			&Login{Service: "pop3", User: "anna", Mechanism: "PLAIN", Outcome: Failed, Clear: true},
 		}, nil},
+		{"a list that looks like commands", []chunk{
+			{FromClient, says("CAPA")},
+			{FromServer, says("+OK", "USER", "STLS", ".")},
+			{FromClient, says("QUIT")},
+			{FromServer, says("+OK bye")},
+		}, []Message{
+			&POP3{Command: "CAPA", OK: true, Answered: true}, &POP3{Command: "QUIT", OK: true, Answered: true},
+		}, nil},
 		{"TLS follows", []chunk{{FromClient, says("STLS")}, {FromServer, says("+OK go")}}, []Message{
 			&POP3{Command: "STLS", OK: true, Answered: true},
 		}, ErrUpgrade},

@@ -48,10 +48,16 @@ func leadsNTP(first byte) bool {
 }
 
 // sniffNTP recognises a packet of a client or server by its size and by values
-// that real clocks have; the other modes are read on the registered port alone.
+// that real clocks have, and a list of clients by its request code and the
+// size of its items. Control packets are not recognised.
 func sniffNTP(b []byte) bool {
 	m, err := parseNTP(b)
-	if err != nil || m.Mode != 3 && m.Mode != 4 || m.Version < 3 || m.Stratum > 16 {
+	switch {
+	case err != nil:
+		return false
+	case m.Mode == ntpPrivate:
+		return sniffMonlist(b, m)
+	case m.Mode != 3 && m.Mode != 4 || m.Version < 3 || m.Stratum > 16:
 		return false
 	}
 	// Behind the header: an authenticator of 20 or 24 bytes, or extensions.
@@ -59,7 +65,21 @@ func sniffNTP(b []byte) bool {
 	delay, dispersion := binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint32(b[8:])
 	poll, precision := int8(b[2]), int8(b[3])
 	return size && poll >= 0 && poll <= 17 && precision <= 0 && precision >= -32 &&
-		delay < 16<<16 && dispersion < 1<<24 && (m.Mode == 3 || m.Stratum > 0)
+		delay < 16<<16 && dispersion < 1<<24 &&
+		(m.Mode == 3 || m.Stratum > 0 || binary.BigEndian.Uint32(b[40:]) != 0) // a server names its time
+}
+
+// sniffMonlist: the implementation is 2 or 3, an item has the 32 or 72 bytes
+// of an entry, or a request none.
+func sniffMonlist(b []byte, m *NTP) bool {
+	if !m.Monlist || b[2] != 2 && b[2] != 3 || len(b) < 8 {
+		return false
+	}
+	items, size := int(binary.BigEndian.Uint16(b[4:])&0xfff), int(binary.BigEndian.Uint16(b[6:])&0xfff)
+	if !m.Response {
+		return items == 0 && size == 0
+	}
+	return size == 32 || size == 72 || size == 0
 }
 
 // Datagram implements Datagrams.

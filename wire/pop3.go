@@ -24,27 +24,18 @@ type pop3Dialogue struct {
 	sasl    sasl
 	attempt attempt
 	client  Dir
+	known   bool // client is: the end that commands, or is answered
 	greeted bool
 }
 
 func newPOP3Stream() Stream { return &lineStream{liner: &pop3Dialogue{}} }
 
-// sniffPOP3 recognises the server by a greeting with a text, and that names
-// the protocol, holds a time stamp for APOP or is followed by another answer
-// ("+OK" alone is Redis); the client by a command that no other protocol has.
+// sniffPOP3 recognises the server by a greeting with a text ("+OK" alone is
+// Redis); the client by a command that no other protocol has.
 func sniffPOP3(_ Dir, b []byte) Match {
 	if prefix(b, []byte("+OK ")) != No {
-		return eachLine(b, func(i int, line []byte) (Match, bool) {
-			if i > 0 {
-				if prefix(line, []byte("+OK")) == Yes || prefix(line, []byte("-ERR")) == Yes {
-					return Yes, true
-				}
-				return No, true
-			}
-			if containsFold(line, "pop") || line[len(line)-1] == '>' || containsFold(line, "dovecot") || containsFold(line, "ready") {
-				return Yes, true
-			}
-			return Maybe, false
+		return eachLine(b, func(_ int, line []byte) (Match, bool) {
+			return maybeYes(len(line) > len("+OK ")), true
 		})
 	}
 	if opensWith(b, pop3Commands) == No {
@@ -69,16 +60,31 @@ func (s *pop3Dialogue) line(dir Dir, line []byte, cut bool, msgs []Message) ([]M
 		}
 		return msgs, nil
 	}
+	if s.known && dir == s.client {
+		return s.command(dir, line, cut, msgs), nil
+	}
 	ok, failed := prefix(line, []byte("+OK")) == Yes, prefix(line, []byte("-ERR")) == Yes
 	if ok || failed {
+		s.client, s.known = dir.Other(), true
 		return s.response(ok, msgs)
 	}
+	if s.known {
+		return msgs, nil // a line of a list, which may look like a command, or a challenge
+	}
+	return s.command(dir, line, cut, msgs), nil
+}
+
+// command reads a command of the client.
+func (s *pop3Dialogue) command(dir Dir, line []byte, cut bool, msgs []Message) []Message {
 	verb, rest := word(line)
 	name := command(verb, pop3Commands)
 	if name == "" {
-		return msgs, nil // a line of a list, or a challenge
+		return msgs
 	}
-	s.client, s.waits = dir, &POP3{Command: name}
+	if s.waits != nil {
+		msgs = append(msgs, s.waits)
+	}
+	s.client, s.known, s.waits = dir, true, &POP3{Command: name}
 	switch name {
 	case "USER":
 		s.user = append(s.user[:0], rest[:min(len(rest), maxUser)]...)
@@ -99,7 +105,7 @@ func (s *pop3Dialogue) line(dir Dir, line []byte, cut bool, msgs []Message) ([]M
 			s.sasl.response(initial)
 		}
 	}
-	return msgs, nil
+	return msgs
 }
 
 func (s *pop3Dialogue) response(ok bool, msgs []Message) ([]Message, error) {

@@ -24,7 +24,9 @@ func TestNTPFlow(t *testing.T) {
 		{"stratum 99", []chunk{{FromClient, join(0x23, 99, ask[2:])}}, nil, ErrNotMine},
 	})
 	for in, want := range map[string]bool{
-		string(ask): true, string(answer): true, string(monlist): false, string(ask) + "x": false,
+		string(ask): true, string(answer): true, string(monlist): true, string(ask) + "x": false,
+		"\x97\x0e\x03\x2a\x00\x05\x00\x48": true, "\x97\x0e\x03\x2a\x00\x05\x00\x49": false,
+		string(join(0x24, make([]byte, 47))):        false, // a server without the time
 		string(join(0x23, 0, 99, make([]byte, 45))): false, // polls every 2^99 s
 	} {
 		if got := sniffNTP([]byte(in)); got != want {
