@@ -38,7 +38,7 @@ const volatile __u32 wakeup_bytes = 256 << 10;
 enum class {
 	CLASS_NONE,
 	CLASS_ARP,
-	CLASS_LINK,	  /* EAPOL, LLDP, PROFINET DCP */
+	CLASS_LINK,	  /* EAPOL, LLDP */
 	CLASS_LINK_OTHER, /* any other that is not IP */
 	CLASS_NEIGHBOUR,  /* neighbour discovery, IGMP, MLD */
 	CLASS_ICMP_ERROR,

@@ -19,7 +19,6 @@
 #define ETH_P_IPV6 0x86dd
 #define ETH_P_PPP_SES 0x8864
 #define ETH_P_PAE 0x888e
-#define ETH_P_PROFINET 0x8892
 #define ETH_P_8021AD 0x88a8
 #define ETH_P_LLDP 0x88cc
 #define ETH_P_QINQ1 0x9100
