@@ -3,10 +3,13 @@ package notify
 import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	"crypto/pbkdf2"
 	"crypto/rand"
+	"crypto/sha512"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/base64"
 	"encoding/pem"
 	"math/big"
 	"net"
@@ -116,3 +119,15 @@ func (a *authority) issue(t testing.TB, template *x509.Certificate, name string)
 
 // tlsServer is the server's end of TLS.
 func tlsServer(c net.Conn, config *tls.Config) net.Conn { return tls.Server(c, config) }
+
+// mosquittoHash is a password as a password file of mosquitto has it:
+// $7$iterations$salt$hash, PBKDF2 with HMAC-SHA512.
+func mosquittoHash(password string) string {
+	salt := []byte("salt of test")
+	key, err := pbkdf2.Key(sha512.New, password, salt, 101, 64)
+	if err != nil {
+		panic(err) // only if FIPS mode forbids it
+	}
+	b64 := base64.StdEncoding.EncodeToString
+	return "$7$101$" + b64(salt) + "$" + b64(key)
+}
