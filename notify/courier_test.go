@@ -466,6 +466,21 @@ func TestQuietHours_HoldAndTell(t *testing.T) {
 	})
 }
 
+// A letter from a time when the clock was years ahead does not wait for years.
+func TestClockThatWasSetBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, sink := newBox(), &listener{}
+		b.put("a/1")
+		b.standing["s"] = alert.Standing{Cursor: 1, Letters: []alert.Letter{
+			{Seq: 1, Ref: "a", Attempts: 1, Next: time.Now().AddDate(3, 0, 0), Notice: b.notices[0]},
+		}}
+		_, stop := start(t, b, Delivery{Name: "s", Sink: sink})
+		synctest.Wait()
+		stop()
+		same(t, "taken", sink.taken(), "a/1")
+	})
+}
+
 func TestDigest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, sink := newBox(), &listener{}

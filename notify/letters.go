@@ -65,7 +65,9 @@ func (w *worker) due(now time.Time) []*heldLetter {
 		return nil
 	}
 	for _, list := range w.letters {
-		if !list[0].Next.After(now) {
+		// Quiet hours are shorter than a day: what seems further away was
+		// written down before the clock was set.
+		if wait := list[0].Next.Sub(now); wait <= 0 || wait > 25*time.Hour {
 			out = append(out, list[0])
 		}
 	}

@@ -2,15 +2,19 @@ package main
 
 import (
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"gatehouse/alert"
 	"gatehouse/ebpf"
 	"gatehouse/flow"
+	"gatehouse/notify"
 	"gatehouse/pipeline"
+	"gatehouse/store"
 )
 
 func TestMetrics(t *testing.T) {
@@ -48,6 +52,25 @@ func TestMetrics(t *testing.T) {
 		`gatehouse_lost_total{reason="refused"} 0` + "\n",
 		`gatehouse_lost_total{reason="flow_table_full"} 0` + "\n",
 		`gatehouse_heads_total{class="dns",outcome="read"} 5` + "\n",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+	// A store that fails, and sinks of their own.
+	m.status.Store(&pipeline.Summary{Store: pipeline.StoreHealth{
+		Failing: time.Unix(1, 0), Unstored: 3, Dropped: 4, Wear: store.Wear{Bytes: 5, Syncs: 6},
+	}})
+	m.courier.Store(notify.NewCourier(nil, nil, []notify.Delivery{{Name: "siem"}}, slog.New(slog.DiscardHandler)))
+	got = scrape(t, addr)
+	for _, want := range []string{
+		"gatehouse_store_failing 1\n",
+		"gatehouse_store_unstored 3\n",
+		"gatehouse_store_dropped_total 4\n",
+		"gatehouse_store_written_bytes_total 5\n",
+		"gatehouse_store_syncs_total 6\n",
+		`gatehouse_sink_delivered_total{sink="siem"} 0` + "\n",
+		`gatehouse_sink_failing{sink="siem"} 0` + "\n",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)
