@@ -2,6 +2,7 @@ package device
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"unicode"
@@ -108,6 +109,27 @@ func (v *Inventory) nameFrom(d *Device, source NameSource, name string) {
 	v.regroup(d)
 }
 
+// telling is the address that people know a device by: IPv4 rather than IPv6,
+// and one of the link only if there is no other.
+func (d *Device) telling() netip.Addr {
+	rank := func(a netip.Addr) int {
+		switch {
+		case a.IsLinkLocalUnicast():
+			return 2
+		case a.Is6():
+			return 1
+		}
+		return 0
+	}
+	best := d.Addresses[0].IP
+	for i := range d.Addresses {
+		if a := d.Addresses[i].IP; rank(a) < rank(best) {
+			best = a
+		}
+	}
+	return best
+}
+
 // rename chooses the best name there is: the best source that is not generic,
 // the best that is, the vendor, the address.
 func (v *Inventory) rename(d *Device) {
@@ -127,7 +149,7 @@ func (v *Inventory) rename(d *Device) {
 	case d.Vendor != "":
 		d.Name, d.NameSource = fmt.Sprintf("%s %02x:%02x:%02x", d.Vendor, d.MAC[3], d.MAC[4], d.MAC[5]), ByVendor
 	case len(d.Addresses) > 0:
-		d.Name, d.NameSource = d.Addresses[0].IP.String(), ByAddress
+		d.Name, d.NameSource = d.telling().String(), ByAddress
 	case d.MAC != (MAC{}):
 		d.Name, d.NameSource = d.MAC.String(), ByAddress
 	default:

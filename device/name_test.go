@@ -1,9 +1,11 @@
 package device
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -221,5 +223,29 @@ func TestReverseNames(t *testing.T) {
 		if ok != (tt.want != "") || ok && got != ip(tt.want) {
 			t.Errorf("reverseAddr(%q) = %v, %v", tt.in, got, ok)
 		}
+	}
+}
+
+// TestNameByAddress: a device without any name is called by the address that
+// people know it by, in whatever order its addresses are seen.
+func TestNameByAddress(t *testing.T) {
+	v := New(DefaultConfig())
+	now := time.Unix(1e9, 0)
+	d := v.create(MAC{2, 0, 0, 0, 0, 7}, netip.MustParseAddr("fe80::7"), 0, now)
+	for _, step := range []struct{ seen, want string }{
+		{"fe80::8", "fe80::7"},
+		{"fd00::7", "fd00::7"},
+		{"192.168.1.7", "192.168.1.7"},
+		{"192.168.1.9", "192.168.1.7"},
+		{"2001:db8::7", "192.168.1.7"},
+	} {
+		v.bind(d, netip.MustParseAddr(step.seen), 0, now)
+		if d.Name != step.want || d.NameSource != ByAddress {
+			t.Errorf("after %s: %q by %s, want %q", step.seen, d.Name, d.NameSource, step.want)
+		}
+	}
+	v.unbind(d, netip.MustParseAddr("192.168.1.7"))
+	if d.Name != "192.168.1.9" {
+		t.Errorf("after its address went: %q", d.Name)
 	}
 }

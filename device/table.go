@@ -113,8 +113,8 @@ func (v *Inventory) bind(d *Device, a netip.Addr, vlan uint16, now time.Time) *A
 	if v.foreign(a) {
 		v.public++
 	}
-	if len(d.Addresses) == 1 {
-		v.rename(d) // its name may be its address
+	if len(d.Addresses) == 1 || d.NameSource == ByAddress {
+		v.rename(d)
 	}
 	if v.routerIP(a) {
 		v.becomeGateway(d, vlan)
@@ -166,6 +166,9 @@ func (v *Inventory) unbind(d *Device, a netip.Addr) {
 	}
 	if v.foreign(a) {
 		v.public--
+	}
+	if d.NameSource == ByAddress {
+		v.rename(d) // whoever has the address next may be called by it
 	}
 }
 

@@ -39,7 +39,7 @@ judged. docs/events.md lists the fields.`,
 			return a.writeEvents(cmd.Context(), src, cfg)
 		},
 	}
-	cmd.Flags().IntVar(&workers, "workers", 0, "flow workers, 1 to 64 (default: one for each processor); the output does not depend on it")
+	cmd.Flags().IntVar(&workers, "workers", 0, "flow workers, 1 to 64 (default: one less than processors); the output does not depend on it")
 	return cmd
 }
 

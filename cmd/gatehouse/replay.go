@@ -42,7 +42,7 @@ func (f *analysis) register(cmd *cobra.Command) {
 	flags.DurationVar(&f.learn, "learn", 0, "only learn from a device for this `DURATION` after its first packet (default: as long as the models need)")
 	flags.StringSliceVar(&f.roots, "roots", nil, "trust the certificate authorities in this PEM `FILE` besides the built-in ones")
 	flags.StringSliceVar(&f.local, "local", nil, "treat these `PREFIXES` as the local network (default: private ranges and what DHCP assigns)")
-	flags.IntVar(&f.workers, "workers", 0, "flow workers, 1 to 64 (default: one for each processor); results do not depend on it")
+	flags.IntVar(&f.workers, "workers", 0, "flow workers, 1 to 64 (default: one less than processors); results do not depend on it")
 }
 
 // settings reads the configuration file, if one is named. What flags say comes
