@@ -1,0 +1,116 @@
+package wire
+
+// What controllers are asked for, and what they answer, again and again. An
+// order that changes how a device runs, a refusal and a message that was cut
+// are never a mere repetition.
+
+var (
+	_ Habitual = (*S7)(nil)
+	_ Habitual = (*MMS)(nil)
+	_ Habitual = (*ENIP)(nil)
+	_ Habitual = (*DNP3)(nil)
+	_ Habitual = (*IEC104)(nil)
+	_ Habitual = (*BACnet)(nil)
+	_ Habitual = (*OPCUA)(nil)
+	_ Habitual = (*GOOSE)(nil)
+)
+
+// habitText hashes a name for habitOf (FNV-1a).
+func habitText(s string) uint64 {
+	h := uint64(14695981039346656037)
+	for i := range len(s) {
+		h = (h ^ uint64(s[i])) * 1099511628211
+	}
+	return h
+}
+
+func habitBit(yes bool) uint64 {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+// Habit implements Habitual.
+func (m *S7) Habit() uint64 {
+	if m.Error != 0 || m.Truncated || m.Class() == CommandControl {
+		return 0
+	}
+	h := habitOf(habitBit(m.Response)|uint64(m.Kind)<<8|uint64(m.Function)<<16|uint64(m.Group)<<24|uint64(m.Sub)<<32, habitText(m.Called))
+	for _, i := range m.Items {
+		h = habitOf(h, uint64(i.Area)|uint64(i.Type)<<8|uint64(i.DB)<<16|uint64(i.Count)<<32, uint64(i.Address))
+	}
+	return h
+}
+
+// Habit implements Habitual.
+func (m *MMS) Habit() uint64 {
+	if m.Error || m.Truncated || m.Class() == CommandControl {
+		return 0
+	}
+	return habitOf(uint64(m.PDU), uint64(m.Service+1), habitText(m.Domain), habitText(m.Item))
+}
+
+// Habit implements Habitual.
+func (m *ENIP) Habit() uint64 {
+	if m.Status != 0 || m.Truncated || m.Identity != nil {
+		return 0
+	}
+	h := habitOf(habitBit(m.Response)|uint64(m.Command)<<8, uint64(m.Session))
+	for i := range m.CIP {
+		r := &m.CIP[i]
+		if r.Status != 0 || r.ServiceClass() == CommandControl {
+			return 0
+		}
+		h = habitOf(h, uint64(r.Service)|habitBit(r.Response)<<8|uint64(r.PCCC)<<16|uint64(r.Class)<<32,
+			uint64(r.Instance)|uint64(r.Attribute)<<32, habitText(r.Symbol))
+	}
+	return h
+}
+
+// Habit implements Habitual. The frame count bit of the link layer alternates.
+func (m *DNP3) Habit() uint64 {
+	const frameCount = 0x20
+	if m.Truncated || m.Class() == CommandControl {
+		return 0
+	}
+	h := habitOf(uint64(m.LinkControl&^frameCount)|uint64(m.Function)<<8|uint64(m.IIN)<<16|habitBit(m.Application)<<32,
+		uint64(m.Source)|uint64(m.Destination)<<16)
+	for _, o := range m.Objects {
+		h = habitOf(h, uint64(o.Group)|uint64(o.Variation)<<8|uint64(o.Qualifier)<<16, uint64(o.Start)|uint64(o.Stop)<<32, uint64(o.Count))
+	}
+	return h
+}
+
+// Habit implements Habitual.
+func (m *IEC104) Habit() uint64 {
+	if m.Truncated || m.Negative || m.Control != 0 || m.Class() == CommandControl {
+		return 0
+	}
+	return habitOf(uint64(m.Type)|uint64(m.Cause)<<8|uint64(m.Station)<<16|uint64(m.Address)<<32, uint64(m.Count)|habitBit(m.Sequence)<<8)
+}
+
+// Habit implements Habitual.
+func (m *BACnet) Habit() uint64 {
+	if m.Truncated || m.PDU == 0 || m.PDU >= BACnetError || m.Class() == CommandControl {
+		return 0
+	}
+	return habitOf(uint64(m.BVLC)|uint64(m.PDU)<<8|uint64(m.Service)<<16|uint64(m.Destination)<<32|uint64(m.Source)<<48,
+		uint64(m.Object)|uint64(m.Property)<<32)
+}
+
+// Habit implements Habitual.
+func (m *OPCUA) Habit() uint64 {
+	if m.Truncated || m.Kind != "MSG" || m.Status != 0 || m.Class() == CommandControl {
+		return 0
+	}
+	return habitOf(uint64(m.Channel), uint64(m.Service)|habitBit(m.Response)<<32)
+}
+
+// Habit implements Habitual: only a change of state is news.
+func (m *GOOSE) Habit() uint64 {
+	if m.Truncated || m.Sequence == 0 {
+		return 0
+	}
+	return habitOf(uint64(m.AppID)|habitBit(m.Simulation)<<16|uint64(m.Config)<<32, habitText(m.Control), uint64(m.State))
+}
