@@ -39,6 +39,7 @@ type Kernel struct {
 	cfg       LiveConfig
 	now       func() time.Time
 	collector *ebpf.Collector
+	attach    attacher
 	meters    []*meter
 	meterOf   map[uint32]*meter // by interface index; Read's own
 	table     interfaceTable
@@ -88,6 +89,13 @@ func OpenKernel(cfg LiveConfig) (*Kernel, error) {
 
 // openKernel opens a source without the interfaces that refuse.
 func openKernel(cfg LiveConfig) (_ *Kernel, refused map[string]error, err error) {
+	return openKernelBy(cfg, (*ebpf.Collector).Attach)
+}
+
+// attacher is ebpf.Collector.Attach, or what a test puts in its place.
+type attacher func(c *ebpf.Collector, ifindex int, via ebpf.Via) (*ebpf.Attachment, error)
+
+func openKernelBy(cfg LiveConfig, attach attacher) (_ *Kernel, refused map[string]error, err error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, nil, err
 	}
@@ -106,7 +114,7 @@ func openKernel(cfg LiveConfig) (_ *Kernel, refused map[string]error, err error)
 		return nil, nil, err
 	}
 	k := &Kernel{
-		cfg: cfg, now: time.Now, collector: collector, watch: -1,
+		cfg: cfg, now: time.Now, collector: collector, attach: attach, watch: -1,
 		meterOf: make(map[uint32]*meter), exclude: slices.Clone(cfg.Exclude),
 	}
 	if k.watch, err = watchLinks(); err != nil {

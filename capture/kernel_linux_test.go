@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"gatehouse/ebpf"
 	"gatehouse/internal/testkit"
@@ -253,6 +255,50 @@ func TestKernelTwice(t *testing.T) {
 	}
 	k.Close()
 	openCounting(t, nil)
+}
+
+// given a kernel without TCX
+// then clsact takes its place, and the reason is told
+func TestKernelFallsBack(t *testing.T) {
+	pair(t)
+	k, refused, err := openKernelBy(DefaultLiveConfig("vb"), func(c *ebpf.Collector, ifindex int, via ebpf.Via) (*ebpf.Attachment, error) {
+		if via == ebpf.TCX {
+			return nil, ebpf.ErrNoTCX
+		}
+		return c.Attach(ifindex, via)
+	})
+	if err != nil || len(refused) > 0 {
+		t.Fatalf("%v, refused %v", err, refused)
+	}
+	defer k.Close()
+	if u := k.Used(); len(u) != 1 || u[0].Method != ByClsact || !errors.Is(u[0].Refused, ebpf.ErrNoTCX) {
+		t.Errorf("used %+v", u)
+	}
+	testkit.NewSender(t, "va").Send(t, testkit.UDPFrame(hostA, hostB, 1))
+	whole(t, k, 1)
+	if got := untilEnd(t, k); len(got.sum) != 1 || len(got.heads) != 1 {
+		t.Errorf("%d flows, %d heads", len(got.sum), len(got.heads))
+	}
+}
+
+// given a thread without capabilities
+// then neither way to count works, and the error says what is missing
+func TestKernelPermission(t *testing.T) {
+	result := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+		header := &unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+		var none [2]unix.CapUserData
+		if err := unix.Capset(header, &none[0]); err != nil {
+			result <- fmt.Errorf("drop capabilities: %w", err)
+			return
+		}
+		_, err := OpenKernel(DefaultLiveConfig("lo"))
+		result <- err
+	}()
+	if err := <-result; !errors.Is(err, ebpf.ErrPermission) {
+		t.Errorf("got %v, want ErrPermission", err)
+	}
 }
 
 func TestKernelExclude(t *testing.T) {

@@ -65,7 +65,7 @@ func (m *meter) attach(l link) error {
 		via    ebpf.Via
 		method Method
 	}{{ebpf.TCX, ByTCX}, {ebpf.Clsact, ByClsact}} {
-		a, err := m.kernel.collector.Attach(l.index, way.via)
+		a, err := m.kernel.attach(m.kernel.collector, l.index, way.via)
 		if err == nil {
 			return m.settle(l, a, way.method)
 		}
