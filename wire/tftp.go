@@ -3,9 +3,11 @@ package wire
 import (
 	"bytes"
 	"fmt"
+	"slices"
 )
 
-// TFTP is a request for a file (RFC 1350) or an error.
+// TFTP is a request for a file (RFC 1350) or an error, unlike those before it
+// on its flow: a request without an answer is repeated.
 type TFTP struct {
 	Op    string // "read", "write", "error"
 	File  string // at most 256 bytes
@@ -24,9 +26,25 @@ var (
 
 const maxTFTPText = 256
 
+// tftpFlow tells each request once.
+type tftpFlow struct{ seen []TFTP }
+
+func newTFTPFlow() Datagrams { return &tftpFlow{} }
+
+// Datagram implements Datagrams.
+func (f *tftpFlow) Datagram(_ Dir, b []byte, msgs []Message) ([]Message, error) {
+	m, err := parseTFTP(b)
+	const kinds = 16 // requests and errors that are told apart
+	if err != nil || slices.Contains(f.seen, *m) || len(f.seen) == kinds {
+		return msgs, err
+	}
+	f.seen = append(f.seen, *m)
+	return append(msgs, m), nil
+}
+
 // parseTFTP parses a request or an error. The blocks of a transfer, which come
 // from another port (RFC 1350 section 4), are not of this flow.
-func parseTFTP(b []byte) (Message, error) {
+func parseTFTP(b []byte) (*TFTP, error) {
 	if len(b) < 4 {
 		return nil, errTFTPCut
 	}
@@ -60,9 +78,5 @@ func parseTFTP(b []byte) (Message, error) {
 // sniffTFTP recognises a request.
 func sniffTFTP(b []byte) bool {
 	m, err := parseTFTP(b)
-	if err != nil {
-		return false
-	}
-	t, ok := m.(*TFTP)
-	return ok && t.Op != "error" && b[len(b)-1] == 0
+	return err == nil && m.Op != "error" && b[len(b)-1] == 0
 }

@@ -38,7 +38,7 @@ func TestNTPFlow(t *testing.T) {
 func TestTFTP(t *testing.T) {
 	for _, c := range []struct {
 		in   string
-		want Message
+		want *TFTP
 		err  error
 	}{
 		{"\x00\x01fw.bin\x00OCTET\x00blksize\x001428\x00", &TFTP{Op: "read", File: "fw.bin", Mode: "octet"}, nil},
@@ -64,6 +64,16 @@ func TestTFTP(t *testing.T) {
 			t.Errorf("%q: recognised %v", c.in, !request)
 		}
 	}
+}
+
+func TestTFTPFlow(t *testing.T) {
+	ask, other := []byte("\x00\x01/update.sh\x00octet\x00"), []byte("\x00\x02log\x00octet\x00")
+	playFlows(t, newTFTPFlow, []flowCase{
+		{"repeated", []chunk{{FromClient, ask}, {FromClient, ask}, {FromClient, other}}, []Message{
+			&TFTP{Op: "read", File: "/update.sh", Mode: "octet"}, &TFTP{Op: "write", File: "log", Mode: "octet"},
+		}, nil},
+		{"a block", []chunk{{FromClient, []byte("\x00\x03\x00\x01data")}}, nil, ErrNotMine},
+	})
 }
 
 func TestSyslogFlow(t *testing.T) {
@@ -98,12 +108,5 @@ func FuzzSyslog(f *testing.F) {
 }
 
 func FuzzTFTP(f *testing.F) {
-	f.Add([]byte("\x00\x01a\x00octet\x00"))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		m, err := parseTFTP(b)
-		checkError(t, m, err)
-		if sniffTFTP(b) && err != nil {
-			t.Errorf("recognised, but not read: %v", err)
-		}
-	})
+	fuzzFlow(f, newTFTPFlow, sniffTFTP, 69, []byte("\x00\x01a\x00octet\x00"))
 }

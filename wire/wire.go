@@ -256,7 +256,7 @@ func Table() []Protocol {
 		{Name: "smtp", TCPPorts: []uint16{25, 587}, Sniff: sniffSMTP, NewStream: newSMTPStream},
 		{Name: "snmp", UDPPorts: []uint16{161, 162}, SniffDatagram: sniffSNMP, LeadByte: leads("\x30"), NewDatagrams: newSNMPFlow},
 		{Name: "syslog", UDPPorts: []uint16{514}, SniffDatagram: sniffSyslog, LeadByte: leads("<"), NewDatagrams: newSyslogFlow},
-		{Name: "tftp", UDPPorts: []uint16{69}, Datagram: parseTFTP, SniffDatagram: sniffTFTP, LeadByte: leads("\x00")},
+		{Name: "tftp", UDPPorts: []uint16{69}, SniffDatagram: sniffTFTP, LeadByte: leads("\x00"), NewDatagrams: newTFTPFlow},
 		{Name: "telnet", TCPPorts: []uint16{23}, Sniff: sniffTelnet, NewStream: newTelnetStream},
 
 		// Industrial protocols.
