@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -184,6 +185,7 @@ func (d *document) sink(v *ast.MappingValueNode) (*sinkSetting, error) {
 	if err := d.decodeKeys(m, s.config, append(yamlKeys(s.config), yamlKeys(&frame)...)); err != nil {
 		return nil, err
 	}
+	d.filesBeside(reflect.ValueOf(s.config).Elem())
 	if err := s.config.Validate(); err != nil {
 		return nil, d.locate(m, "", err)
 	}

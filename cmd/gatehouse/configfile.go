@@ -242,6 +242,20 @@ func (d *document) beside(name string) string {
 	return filepath.Join(d.dir, name)
 }
 
+// filesBeside does so with all settings of a sink that name a file: path and
+// those that end with _file.
+func (d *document) filesBeside(v reflect.Value) {
+	for i := range v.NumField() {
+		name, _ := yamlName(v.Type().Field(i))
+		switch f := v.Field(i); {
+		case f.Kind() == reflect.String && (name == "path" || strings.HasSuffix(name, "_file")):
+			f.SetString(d.beside(f.String()))
+		case f.Kind() == reflect.Struct && f.CanSet() && f.Type() != reflect.TypeFor[notify.Secret]():
+			d.filesBeside(f)
+		}
+	}
+}
+
 // variable is ${NAME}; $${NAME} stands for itself.
 var variable = regexp.MustCompile(`\$?\$\{([^}]*)\}`)
 
@@ -295,11 +309,12 @@ func (d *document) expandAt(v reflect.Value, path string, secrets map[string]str
 			}
 		}
 	case reflect.Map:
-		if v.Type().Elem().Kind() != reflect.String {
-			return nil
-		}
 		for _, k := range v.MapKeys() {
-			v.SetMapIndex(k, reflect.ValueOf(d.substitute(v.MapIndex(k).String())).Convert(v.Type().Elem()))
+			if s, ok := reflect.TypeAssert[notify.Secret](v.MapIndex(k)); ok {
+				v.SetMapIndex(k, reflect.ValueOf(notify.NewSecret(d.substitute(s.Reveal()))))
+			} else if v.Type().Elem().Kind() == reflect.String {
+				v.SetMapIndex(k, reflect.ValueOf(d.substitute(v.MapIndex(k).String())).Convert(v.Type().Elem()))
+			}
 		}
 	case reflect.Struct:
 		if s, ok := reflect.TypeAssert[notify.Secret](v); ok && v.CanSet() {

@@ -30,7 +30,7 @@ func (s *settings) deliveries(log *slog.Logger) (_ []notify.Delivery, err error)
 	}()
 	for _, setting := range s.Sinks {
 		sink, err := setting.config.Open(notify.Options{
-			Name: setting.name, Site: s.Site, Log: log.With("sink", setting.name), Now: time.Now,
+			Name: setting.name, Site: s.Site, Version: version, Log: log.With("sink", setting.name), Now: time.Now,
 		})
 		if err != nil {
 			return out, usageError{fmt.Errorf("sink %s: %w", setting.name, err)}
