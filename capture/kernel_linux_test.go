@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -76,8 +77,11 @@ func (c *counted) add(d Delta) {
 	c.deltas = append(c.deltas, d)
 	ends := d.ends()
 	name := fmt.Sprintf("%d %v %v vlan %d", d.Proto, ends[0], ends[1], d.VLAN)
-	if d.Fragment {
+	switch {
+	case d.Fragment:
 		name += " pieces"
+	case d.Proto == 1:
+		name += fmt.Sprintf(" type %d id %d from %d", d.ICMPType, d.ICMPID, d.First)
 	}
 	sum := c.sum[name]
 	if sum == nil {
@@ -158,6 +162,12 @@ func TestKernelFrames(t *testing.T) {
 	first, later := slices.Clone(plain), slices.Clone(plain)
 	first[14+3], first[14+6] = 44, 0x20 // 24 bytes, more fragments
 	later[14+6], later[14+7] = 0, 3     // offset 24
+	icmp := func(kind byte) []byte {
+		b := slices.Clone(plain)
+		b[23], b[34], b[35], b[38], b[39] = 1, kind, 0, 0, 7 // protocol, type, code, identifier
+		return b
+	}
+	ping, pong, unreachable := icmp(8), icmp(0), icmp(3)
 	lldp := append(append([]byte{}, plain[:12]...), 0x88, 0xcc, 2, 7, 4, 2, 0, 0, 0, 0, 1, 4, 2, 7, 'x', 6, 2, 0, 120, 0, 0)
 	lldp = append(lldp, make([]byte, 60-len(lldp))...)
 	for _, c := range []struct {
@@ -172,6 +182,9 @@ func TestKernelFrames(t *testing.T) {
 		{"IPv6", v6, "17 [fd00::1]:1111 [fd00::2]:2222 vlan 0"},
 		{"first fragment", first, "17 192.0.2.1:1111 192.0.2.2:2222 vlan 0"},
 		{"later fragment", later, "17 192.0.2.1:0 192.0.2.2:0 vlan 0 pieces"},
+		{"ping", ping, "1 192.0.2.1:0 192.0.2.2:0 vlan 0 type 8 id 7 from 0"},
+		{"answer alone", pong, "1 192.0.2.1:0 192.0.2.2:0 vlan 0 type 8 id 7 from 1"},
+		{"unreachable", unreachable, "1 192.0.2.1:0 192.0.2.2:0 vlan 0 type 3 id 0 from 0"},
 		{"LLDP", lldp, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -180,8 +193,8 @@ func TestKernelFrames(t *testing.T) {
 			testkit.NewSender(t, "va").Send(t, c.frame)
 			whole(t, k, 1)
 			got := untilEnd(t, k)
-			if len(got.heads) != 1 {
-				t.Errorf("%d heads, want 1", len(got.heads))
+			if len(got.heads) != 1 || !bytes.Contains(got.heads[0].Data, c.frame[len(c.frame)-20:]) {
+				t.Errorf("%d heads, want 1: %+v", len(got.heads), got.heads)
 			}
 			var names []string
 			for name, d := range got.sum {
@@ -480,4 +493,25 @@ func TestEndsOf(t *testing.T) {
 			t.Errorf("%s: %v %v, want %v %v", c.name, got, ok, c.want, c.ok)
 		}
 	}
+}
+
+// FuzzEndsOf: whatever a frame says, reading its ends stays within it, and a
+// tag in front changes nothing.
+func FuzzEndsOf(f *testing.F) {
+	plain := testkit.UDPFrame(hostA, hostB, 1)
+	for _, seed := range [][]byte{plain, tagged(plain, 0x8100, 5), plain[:30], nil} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		ends, ok := endsOf(b, LinkEthernet)
+		endsOf(b, LinkRawIP)
+		if ok != (ends[0].Addr().IsValid() && ends[1].Addr().IsValid()) {
+			t.Fatalf("%v %v", ends, ok)
+		}
+		if len(b) >= 14 {
+			if again, _ := endsOf(tagged(b, 0x8100, 5), LinkEthernet); again != ends {
+				t.Fatalf("%v, behind a tag %v", ends, again)
+			}
+		}
+	})
 }
