@@ -109,8 +109,8 @@ func (s *sshStream) Feed(dir Dir, b []byte, msgs []Message) (int, []Message, err
 			return len(b), msgs, s.auth.over()
 		}
 		n += used
-		if err != nil {
-			return n, msgs, err
+		if err != nil { // a probe that is answered by "Protocol mismatch.", for instance
+			return n, s.tell(msgs), err
 		}
 		if used == 0 {
 			break
