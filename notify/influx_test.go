@@ -259,13 +259,29 @@ func TestInfluxDBReadsBack(t *testing.T) {
 	}
 }
 
-// TestInfluxSeries holds the number of series that VictoriaMetrics makes of our
-// points, and that all samples arrive.
-func TestInfluxSeries(t *testing.T) {
+// victoriaMetrics starts one and returns its address.
+func victoriaMetrics(t *testing.T) string {
+	t.Helper()
 	port := freePort(t)
 	startServer(t, "victoria-metrics", "-storageDataPath", t.TempDir(), "-httpListenAddr", "127.0.0.1:"+port, "-retentionPeriod", "100y")
 	awaitPort(t, port)
-	base := "http://127.0.0.1:" + port
+	return "http://127.0.0.1:" + port
+}
+
+// flushMetrics makes VictoriaMetrics show what it has taken.
+func flushMetrics(t *testing.T, base string) {
+	t.Helper()
+	resp, err := http.Get(base + "/internal/force_flush")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+}
+
+// TestInfluxSeries holds the number of series that VictoriaMetrics makes of our
+// points, and that all samples arrive.
+func TestInfluxSeries(t *testing.T) {
+	base := victoriaMetrics(t)
 	c := influxAt(base)
 	c.MaxSeries = 100
 	s := open(t, c).(*influx)
@@ -294,11 +310,7 @@ func TestInfluxSeries(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	resp, err := http.Get(base + "/internal/force_flush")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = resp.Body.Close()
+	flushMetrics(t, base)
 	var found struct{ Data []map[string]string }
 	const all = "start=2026-01-01T00:00:00Z&end=2026-02-01T00:00:00Z&match[]="
 	for match, want := range map[string]int{
