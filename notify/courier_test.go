@@ -567,6 +567,56 @@ func TestStoreThatCannotBeWritten(t *testing.T) {
 	})
 }
 
+// What cannot be stored is told all the same, and not a second time when it
+// is stored at last.
+func TestTellWithoutAStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, sink, person, broken := newBox(), &listener{}, &listener{}, &listener{answer: down}
+		b.broken = errors.New("disk full")
+		limits := DefaultLimits()
+		limits.SummarizeAbove = 2
+		c, stop := start(t, b, Delivery{Name: "s", Sink: sink}, Delivery{Name: "person", Sink: person, Limits: limits},
+			Delivery{Name: "high", Sink: &listener{}, Route: Route{Severity: detect.Critical}}, Delivery{Name: "broken", Sink: broken})
+		other := newBox()
+		other.put("a/1", "b/1!", "c/1")
+		for range 3 { // each attempt to store them hands them over again
+			c.Tell(other.notices)
+			time.Sleep(time.Minute)
+		}
+		same(t, "taken", sink.taken(), "a/1", "b/1", "c/1")
+		same(t, "in short", person.taken(), "b/1", "digest of 2")
+		if st := c.Status()[2]; st.Delivered != 1 {
+			t.Errorf("a route for critical alerts: %+v", st)
+		}
+		broken.answers(nil)
+		time.Sleep(time.Minute)
+		same(t, "taken later", broken.taken(), "a/1", "b/1", "c/1")
+
+		b.locked(func() { b.broken = nil })
+		b.put("a/1", "b/1!", "c/2")
+		c.Wake()
+		time.Sleep(time.Minute)
+		stop()
+		same(t, "taken when stored", sink.taken()[3:], "c/2")
+		if got := b.standing["s"].Cursor; got != 3 {
+			t.Errorf("cursor is %d, want 3", got)
+		}
+	})
+}
+
+func TestUrgentIsBounded(t *testing.T) {
+	w := newWorker(nil, nil, Delivery{Name: "s"}, slog.New(slog.DiscardHandler), nil)
+	b := newBox()
+	b.put("critical/1!")
+	for i := range 5000 {
+		b.put(fmt.Sprintf("a%d/1", i))
+	}
+	w.addUrgent(b.notices)
+	if len(w.urgent) != maxUrgent || w.urgent[0].ID() != "critical" {
+		t.Errorf("%d wait, the first is %s", len(w.urgent), w.urgent[0].ID())
+	}
+}
+
 type seriesListener struct {
 	listener
 	minutes []device.Minute

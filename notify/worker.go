@@ -82,6 +82,7 @@ type worker struct {
 
 	mu     sync.Mutex
 	status Status
+	urgent []alert.Notice // what cannot be stored
 }
 
 // telling is what a sink was last told of an alert or incident.
@@ -174,6 +175,9 @@ func (w *worker) step(ctx context.Context) time.Duration {
 	}
 	if wait := w.notBefore.Sub(now); wait > 0 {
 		return min(wait, lookEvery)
+	}
+	if w.tellUrgent(ctx, now) {
+		return 0
 	}
 	if err := w.fill(ctx, now); err != nil {
 		if ctx.Err() == nil {
@@ -394,9 +398,7 @@ func (w *worker) took(list []alert.Notice) {
 	if len(w.told) > 4096 {
 		clear(w.told) // it only saves telling some things twice
 	}
-	for i := range list {
-		w.told[list[i].ID()] = tellingOf(&list[i])
-	}
+	w.remember(list)
 	w.unsaved.Delivered += len(list)
 	w.count(func(s *Status) { s.Delivered += uint64(len(list)) })
 	w.works(time.Now())

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gatehouse/alert"
 	"gatehouse/notify"
 	"gatehouse/pipeline"
 	"gatehouse/store"
@@ -144,7 +145,8 @@ func healthOf(now time.Time, s *pipeline.Summary) notify.Health {
 	return h
 }
 
-// telling is a store that wakes the courier when there is something new in it.
+// telling is a store that wakes the courier when there is something new in it,
+// and tells it right away what cannot be stored.
 type telling struct {
 	*store.Store
 	courier *notify.Courier
@@ -155,7 +157,16 @@ func (t telling) Checkpoint(ctx context.Context, b store.Batch) error {
 	err := t.Store.Checkpoint(ctx, b)
 	if err == nil {
 		t.courier.Wake()
+		return nil
 	}
+	notices := make([]alert.Notice, 0, len(b.Alerts)+len(b.Incidents))
+	for _, a := range b.Alerts {
+		notices = append(notices, alert.Notice{Alert: &a})
+	}
+	for _, in := range b.Incidents {
+		notices = append(notices, alert.Notice{Incident: &in})
+	}
+	t.courier.Tell(notices)
 	return err
 }
 
