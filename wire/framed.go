@@ -1,5 +1,7 @@
 package wire
 
+import "errors"
+
 // framing is a protocol over TCP whose messages say how long they are.
 type framing interface {
 	// size returns the length of the message at the head of b, 0 if more
@@ -50,6 +52,9 @@ func (s *framedStream) Feed(dir Dir, b []byte, msgs []Message) (int, []Message, 
 			break
 		}
 		if msgs, err = s.framing.read(dir, rest[:need:need], need < size, msgs); err != nil {
+			if errors.Is(err, ErrUpgrade) {
+				n += need // the message itself is not of the protocol that follows
+			}
 			return n, s.ended(msgs), err
 		}
 		n += need

@@ -73,6 +73,9 @@ func (lengthFraming) size(b []byte) (int, error) {
 }
 
 func (lengthFraming) read(_ Dir, b []byte, cut bool, msgs []Message) ([]Message, error) {
+	if string(b[1:]) == "tls" {
+		return msgs, ErrUpgrade
+	}
 	return append(msgs, lengthMessage{string(b[1:]), cut}), nil
 }
 
@@ -85,6 +88,16 @@ func TestFramedStream(t *testing.T) {
 		{name: "unfinished", in: client("\x01a"), flush: []byte("\x03bc"), want: []Message{lengthMessage{"a", false}, lengthMessage{"bc", true}}},
 		{name: "directions do not mix", in: []chunk{{FromClient, []byte("\x02")}, {FromServer, []byte("\x01x")}}, want: []Message{lengthMessage{"x", false}}},
 	})
+}
+
+// TestFramedStreamUpgrade: the message that leads to another protocol is not
+// given to it.
+func TestFramedStreamUpgrade(t *testing.T) {
+	s := &framedStream{framing: lengthFraming{}, head: 9}
+	n, msgs, err := s.Feed(FromClient, []byte("\x01a\x03tls\x16\x03"), nil)
+	if n != 6 || len(msgs) != 1 || !errors.Is(err, ErrUpgrade) {
+		t.Errorf("consumed %d with %d messages, %v; want 6, 1 and %v", n, len(msgs), err, ErrUpgrade)
+	}
 }
 
 func TestFramedStreamSkips(t *testing.T) {
