@@ -159,7 +159,7 @@ func principal(v []byte) string {
 // proof is required (25) is how every login begins.
 func (m *Kerberos) withLogin(msgs []Message) []Message {
 	msgs = append(msgs, m)
-	outcome := OutcomeUnknown
+	var outcome Outcome
 	switch {
 	case m.Type == "KRB_AS_REP":
 		outcome = Succeeded

@@ -187,7 +187,8 @@ func (s *mqttStream) Feed(dir Dir, b []byte, msgs []Message) (int, []Message, er
 			n += passed
 			continue
 		}
-		used, err := 0, error(nil)
+		var used int
+		var err error
 		used, msgs, err = s.packet(dir, b[n:], msgs)
 		if err != nil {
 			return n, s.attempt.end(OutcomeUnknown, msgs), err

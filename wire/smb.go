@@ -122,7 +122,8 @@ func (s *smbStream) Feed(dir Dir, b []byte, msgs []Message) (int, []Message, err
 			n += passed
 			continue
 		}
-		used, err := 0, error(nil)
+		var used int
+		var err error
 		used, msgs, err = s.frame(dir, b[n:], msgs)
 		if err != nil {
 			return n, s.giveUp(msgs), err

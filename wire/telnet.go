@@ -91,7 +91,7 @@ func (s *telnetStream) Feed(dir Dir, b []byte, msgs []Message) (int, []Message, 
 		if s.seen++; s.seen > maxTelnetOpening {
 			return i + 1, s.end(OutcomeUnknown, msgs), ErrDone
 		}
-		done := false
+		var done bool
 		if msgs, done = s.text(dir, h, c, msgs); done {
 			return i + 1, msgs, ErrDone
 		}
