@@ -28,6 +28,7 @@ type Influx struct {
 	Bucket    string `yaml:"bucket"`
 	Gzip      bool   `yaml:"gzip"`
 	DeviceTag string `yaml:"device_tag"` // "id", which is unique, or "name", which reads better
+	Texts     bool   `yaml:"texts"`      // false leaves out fields that are no numbers
 	MaxSeries int    `yaml:"max_series"` // combinations of tags; more are not made
 	TLS       TLS    `yaml:"tls"`
 }
@@ -67,7 +68,7 @@ func (c *Influx) Open(o Options) (Sink, error) {
 		return nil, err
 	}
 	s := &influx{config: *c, http: client, now: o.Now}
-	s.points = newPoints(o.Site, c.DeviceTag == "name", c.MaxSeries)
+	s.points = newPoints(o.Site, c)
 	// Alerts of one moment are told apart by nanoseconds; minutes need none.
 	s.fine = s.connect(time.Nanosecond)
 	s.coarse = s.connect(time.Second)

@@ -30,7 +30,7 @@ import (
 )
 
 func influxAt(url string) *Influx {
-	return &Influx{URL: url, Token: NewSecret("tokensecret"), Org: "home", Bucket: "gatehouse", Gzip: true, DeviceTag: "id", MaxSeries: 1000}
+	return &Influx{URL: url, Token: NewSecret("tokensecret"), Org: "home", Bucket: "gatehouse", Gzip: true, DeviceTag: "id", Texts: true, MaxSeries: 1000}
 }
 
 var testMinute = time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
@@ -283,7 +283,7 @@ func flushMetrics(t *testing.T, base string) {
 func TestInfluxSeries(t *testing.T) {
 	base := victoriaMetrics(t)
 	c := influxAt(base)
-	c.MaxSeries = 100
+	c.MaxSeries, c.Texts = 100, false
 	s := open(t, c).(*influx)
 	notices := testNotices(t)
 	for i := range 20 {
@@ -317,6 +317,10 @@ func TestInfluxSeries(t *testing.T) {
 		`gatehouse_device_bytes_in`: 79, // what alerts have left of 100
 		`gatehouse_alert_score`:     22, // one of them of "other"
 		`gatehouse_sensor_lost`:     1,
+		// Without texts there are as many as there are fields with numbers.
+		`{__name__=~"gatehouse_device_.*"}`:   79 * 7,
+		`{__name__=~"gatehouse_sensor_.*"}`:   11,
+		`{__name__=~"gatehouse_incident_.*"}`: 4,
 	} {
 		if get("/api/v1/series?"+all+url.QueryEscape(match), &found); len(found.Data) != want {
 			t.Errorf("%s has %d series, want %d", match, len(found.Data), want)
@@ -348,7 +352,7 @@ func TestInfluxSeries(t *testing.T) {
 // TestInfluxAlertsOfOneMoment: two alerts that differ in nothing but their
 // subject must not overwrite each other.
 func TestInfluxAlertsOfOneMoment(t *testing.T) {
-	p := newPoints("", false, 1000)
+	p := newPoints("", influxAt(""))
 	times := map[int64]string{}
 	for i := range 30 {
 		n := hostileAlert(0, "x")
@@ -523,7 +527,7 @@ func FuzzInfluxLine(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string, score float64, at int64) {
 		n := hostileAlert(1, text)
 		n.Alert.Score, n.Alert.Time = score, time.Unix(0, at)
-		pt, err := newPoints(text, true, 100).notice(&n)
+		pt, err := newPoints(text, &Influx{DeviceTag: "name", Texts: true, MaxSeries: 100}).notice(&n)
 		if math.IsNaN(score) || math.IsInf(score, 0) {
 			if err == nil {
 				t.Fatalf("score %v is written", score)

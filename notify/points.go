@@ -33,13 +33,15 @@ const (
 type points struct {
 	site    string
 	byName  bool // the tag device is the name and not the id
+	noText  bool // fields are numbers alone
 	limit   int
 	seen    map[string]struct{} // series that were written
 	refused int64               // points that would have made one more
 }
 
-func newPoints(site string, byName bool, limit int) *points {
-	return &points{site: tagValue(site), byName: byName, limit: limit, seen: map[string]struct{}{}}
+// newPoints reads the settings that are about points.
+func newPoints(site string, c *Influx) *points {
+	return &points{site: tagValue(site), byName: c.DeviceTag == "name", noText: !c.Texts, limit: c.MaxSeries, seen: map[string]struct{}{}}
 }
 
 // tags is the closed set.
@@ -125,15 +127,11 @@ func (p *points) alert(a *alert.Alert, at time.Time) (*write.Point, error) {
 	for i, e := range a.Evidence {
 		ids[i] = e.CommunityID
 	}
-	ip := ""
-	if len(a.Device.IPs) > 0 {
-		ip = a.Device.IPs[0]
-	}
 	return p.point(alertMeasurement, t, at).fields(map[string]any{
 		"id": a.ID, "revision": a.Revision, "count": a.Count, "score": a.Score, "confidence": a.Confidence, "visibility": a.Visibility,
 		"class": string(a.Class), "state": string(a.State), "incident": a.Incident, "playbook": a.Playbook,
 		"summary": a.Summary, "subject": a.Subject, "why": string(why), "attack": strings.Join(a.Attack, " "),
-		"device_id": a.Device.ID, "device_name": a.Device.Name, "device_mac": a.Device.MAC, "device_ip": ip,
+		"device_id": a.Device.ID, "device_name": a.Device.Name, "device_mac": a.Device.MAC, "device_ip": format.DeviceIP(a),
 		"device_vendor": a.Device.Vendor, "device_type": a.Device.Type,
 		"peer_ip": a.Peer.IP, "peer_name": a.Peer.Name, "peer_port": int(a.Peer.Port), "peer_proto": a.Peer.Proto,
 		"peer_country": a.Peer.Country, "peer_asn": int64(a.Peer.ASN), "community_id": strings.Join(ids, " "),
@@ -183,7 +181,10 @@ func (p *points) deviceTag(id, name string) string {
 }
 
 // builder is a point without fields.
-type builder struct{ p *write.Point }
+type builder struct {
+	p      *write.Point
+	noText bool
+}
 
 func (p *points) point(measurement string, t tags, at time.Time) builder {
 	pt := write.NewPointWithMeasurement(measurement).SetTime(at)
@@ -194,7 +195,7 @@ func (p *points) point(measurement string, t tags, at time.Time) builder {
 			pt.AddTag(tag.key, v)
 		}
 	}
-	return builder{pt}
+	return builder{pt, p.noText}
 }
 
 // maxFieldText is how long a text may be: InfluxDB takes up to 64 KiB.
@@ -205,7 +206,7 @@ func (b builder) fields(all map[string]any) (*write.Point, error) {
 	for _, key := range slices.Sorted(maps.Keys(all)) {
 		switch v := all[key].(type) {
 		case string:
-			if v != "" {
+			if v != "" && !b.noText {
 				b.p.AddField(key, format.Cut(printable(v), maxFieldText))
 			}
 		case float64:

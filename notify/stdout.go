@@ -46,9 +46,8 @@ var errStuck = errors.New("the standard output takes nothing: whoever reads it h
 // first. There is never more than one.
 func (s *stdout) Deliver(ctx context.Context, notices []alert.Notice) (int, error) {
 	if s.writing != nil {
-		// What it wrote was not accepted, and comes again.
 		select {
-		case <-s.writing:
+		case <-s.writing: //nolint:errcheck // what it wrote was not accepted, and comes again
 			s.writing = nil
 		case <-ctx.Done():
 			return 0, errStuck

@@ -160,7 +160,7 @@ func TestSyslogMessages(t *testing.T) {
 }
 
 // swallow reads messages with octet counting and counts them.
-func swallow(t *testing.T, ca *authority, ask bool) (addr string, messages chan string) {
+func swallow(t testing.TB, ca *authority, ask bool) (addr string, messages chan string) {
 	t.Helper()
 	messages = make(chan string, 100)
 	return misbehave(t, func(ctx context.Context, c net.Conn) {

@@ -499,7 +499,7 @@ func badServers() map[string]func(ctx context.Context, c net.Conn) {
 }
 
 // misbehave serves connections badly until the test ends, and returns where.
-func misbehave(t *testing.T, serve func(context.Context, net.Conn)) string {
+func misbehave(t testing.TB, serve func(context.Context, net.Conn)) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -2,6 +2,7 @@ package testkit
 
 import (
 	"os/exec"
+	"path/filepath"
 	"testing"
 )
 
@@ -10,6 +11,10 @@ import (
 func NeedTool(tb testing.TB, name string) string {
 	tb.Helper()
 	path, err := exec.LookPath(name)
+	if err != nil {
+		// Servers are kept there, which is not on everybody's PATH.
+		path, err = exec.LookPath(filepath.Join("/usr/sbin", name))
+	}
 	if err != nil {
 		unavailable(tb, "needs the program "+name+": run make test-deps as root, or apt-get install "+debianPackage(name))
 	}

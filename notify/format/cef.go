@@ -61,9 +61,7 @@ func cefAlert(p *pairs, a *alert.Alert) {
 	p.add("shost", a.Device.Name, 1023)
 	p.add("suid", a.Device.ID, 1023)
 	p.add("smac", a.Device.MAC, 17)
-	if len(a.Device.IPs) > 0 {
-		p.address("src", "c6a2", "source IPv6", a.Device.IPs[0])
-	}
+	p.address("src", "c6a2", "source IPv6", DeviceIP(a))
 	p.add("dhost", a.Peer.Name, 1023)
 	p.address("dst", "c6a3", "destination IPv6", a.Peer.IP)
 	if a.Peer.Port != 0 {
@@ -126,9 +124,7 @@ func leefAlert(p *pairs, a *alert.Alert) {
 	p.add("count", strconv.Itoa(a.Count), 0)
 	p.add("identHostName", a.Device.Name, 4000)
 	p.add("srcMAC", a.Device.MAC, 0)
-	if len(a.Device.IPs) > 0 {
-		p.add("src", a.Device.IPs[0], 64)
-	}
+	p.add("src", DeviceIP(a), 64)
 	p.add("dst", a.Peer.IP, 64)
 	p.add("dstHostName", a.Peer.Name, 4000)
 	if a.Peer.Port != 0 {

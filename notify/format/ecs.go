@@ -1,6 +1,7 @@
 package format
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -158,11 +159,8 @@ func (d *ecsDocument) describe(a *alert.Alert) {
 		mac = strings.ToUpper(strings.ReplaceAll(mac, ":", "-"))
 		d.Host.MAC, d.Source.MAC = []string{mac}, mac
 	}
-	if len(a.Device.IPs) > 0 {
-		d.Source.IP, d.Source.Address = a.Device.IPs[0], a.Device.IPs[0]
-	} else {
-		d.Source.Address = deviceName(&a.Device)
-	}
+	d.Source.IP = DeviceIP(a)
+	d.Source.Address = cmp.Or(d.Source.IP, deviceName(&a.Device))
 	d.peer(a)
 	if len(a.Attack) > 0 {
 		d.Threat = &ecsThreat{Framework: "MITRE ATT&CK", Technique: ecsTechniques(a.Attack)}

@@ -63,9 +63,7 @@ func EVE(n *alert.Notice, m Meta) ([]byte, error) {
 		Gatehouse: native{m.Site, n},
 	}
 	if a := n.Alert; a != nil {
-		if len(a.Device.IPs) > 0 {
-			l.SrcIP = a.Device.IPs[0]
-		}
+		l.SrcIP = DeviceIP(a)
 		l.DestIP, l.DestPort, l.Proto = a.Peer.IP, a.Peer.Port, strings.ToUpper(a.Peer.Proto)
 		if len(a.Evidence) > 0 {
 			l.CommunityID = a.Evidence[0].CommunityID

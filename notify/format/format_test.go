@@ -192,6 +192,25 @@ func TestTitles(t *testing.T) {
 	}
 }
 
+func TestDeviceIP(t *testing.T) {
+	for _, tc := range []struct {
+		ips        []string
+		peer, want string
+	}{
+		{[]string{"fe80::1", "192.0.2.1", "2001:db8::1"}, "198.51.100.7", "192.0.2.1"},
+		{[]string{"fe80::1", "192.0.2.1", "2001:db8::1"}, "2001:db8::7", "2001:db8::1"},
+		{[]string{"fe80::1", "192.0.2.1"}, "2001:db8::7", "fe80::1"},
+		{[]string{"fe80::1", "192.0.2.1"}, "", "192.0.2.1"},
+		{[]string{"fe80::1"}, "", "fe80::1"},
+		{[]string{"nonsense"}, "192.0.2.1", ""},
+		{nil, "192.0.2.1", ""},
+	} {
+		if got := DeviceIP(&alert.Alert{Device: alert.Device{IPs: tc.ips}, Peer: detect.Peer{IP: tc.peer}}); got != tc.want {
+			t.Errorf("%s with %q: got %s, want %s", tc.ips, tc.peer, got, tc.want)
+		}
+	}
+}
+
 func TestCut(t *testing.T) {
 	for _, tc := range []struct {
 		in    string

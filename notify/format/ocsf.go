@@ -229,6 +229,7 @@ func (e *ocsfEvent) detection(a *alert.Alert) {
 	e.FindingInfo = f
 	e.Metadata.Profiles = []string{"host"}
 	e.Device = ocsfDeviceOf(&a.Device)
+	e.Device.IP = DeviceIP(a)
 	e.evidence(a)
 }
 
@@ -260,13 +261,10 @@ func orSelf(id, self string) string {
 // evidence adds one entry per reason, all with both ends, and what analysts
 // search for as observables.
 func (e *ocsfEvent) evidence(a *alert.Alert) {
-	src := &ocsfEndpoint{Name: a.Device.Name, UID: a.Device.ID, MAC: a.Device.MAC}
+	src := &ocsfEndpoint{Name: a.Device.Name, UID: a.Device.ID, MAC: a.Device.MAC, IP: DeviceIP(a)}
 	e.observe("device.name", 1, a.Device.Name) // Hostname
-	if len(a.Device.IPs) > 0 {
-		src.IP = a.Device.IPs[0]
-		e.observe("device.ip", 2, src.IP) // IP Address
-	}
-	e.observe("device.mac", 3, a.Device.MAC) // MAC Address
+	e.observe("device.ip", 2, src.IP)          // IP Address
+	e.observe("device.mac", 3, a.Device.MAC)   // MAC Address
 	p := &a.Peer
 	var dst *ocsfEndpoint
 	if p.IP != "" || p.Name != "" {
@@ -304,9 +302,6 @@ func (e *ocsfEvent) observe(name string, typeID int, value string) {
 
 func ocsfDeviceOf(d *alert.Device) *ocsfDevice {
 	out := &ocsfDevice{UID: d.ID, Name: d.Name, Type: d.Type, TypeID: ocsfDeviceType(d.Type), MAC: d.MAC, Desc: d.Vendor}
-	if len(d.IPs) > 0 {
-		out.IP = d.IPs[0]
-	}
 	if d.Group != "" {
 		out.Groups = []ocsfGroup{{d.Group}}
 	}

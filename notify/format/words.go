@@ -3,6 +3,7 @@ package format
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -153,6 +154,30 @@ func list(names []string) string {
 		return strings.Join(names, ", ")
 	}
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:maxListed], ", "), more)
+}
+
+// DeviceIP is the address of the alert's device in formats that have room for
+// one: of the family of its peer, and not a link-local one, if it has such.
+func DeviceIP(a *alert.Alert) string {
+	peer, _ := netip.ParseAddr(a.Peer.IP)
+	best, rank := "", -1
+	for _, text := range a.Device.IPs {
+		ip, err := netip.ParseAddr(text)
+		if err != nil {
+			continue
+		}
+		r := 0
+		if !ip.IsLinkLocalUnicast() {
+			r++
+		}
+		if peer.IsValid() && ip.Unmap().Is4() == peer.Unmap().Is4() {
+			r += 2
+		}
+		if r > rank {
+			best, rank = text, r
+		}
+	}
+	return best
 }
 
 func deviceName(d *alert.Device) string { return cmp.Or(d.Name, d.ID) }
