@@ -2,7 +2,6 @@ package notify
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,92 +9,20 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"gatehouse/alert"
-	"gatehouse/detect"
 	"gatehouse/notify/format"
 )
-
-// testNotices are the golden alert and incident of the alert room, and a
-// digest.
-func testNotices(t testing.TB) []alert.Notice {
-	t.Helper()
-	out := make([]alert.Notice, 3)
-	for i, path := range []string{"../alert/testdata/alert.json", "../alert/testdata/incident.json"} {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var v any
-		if i == 0 {
-			out[i].Alert = &alert.Alert{}
-			v = out[i].Alert
-		} else {
-			out[i].Incident = &alert.Incident{}
-			v = out[i].Incident
-		}
-		if err := json.Unmarshal(text, v); err != nil {
-			t.Fatal(err)
-		}
-		out[i].Seq = int64(i + 1)
-	}
-	out[2].Digest = &alert.Digest{
-		ID: "d-1", From: out[0].Time(), To: out[0].Time(), Alerts: 2, Severity: detect.Low, Counts: map[detect.Severity]int{detect.Low: 2},
-		Kinds: map[detect.Kind]int{detect.DNSSpike: 2}, Devices: []string{"tv"}, Examples: []string{"tv did it."}, Summary: "2 alerts.",
-	}
-	return out
-}
-
-func testOptions() Options {
-	return Options{Name: "test", Site: "plant 3", Version: "1.2.3", Now: time.Now}
-}
-
-// open opens a sink or fails the test.
-func open(t testing.TB, c Config) Sink {
-	t.Helper()
-	s, err := c.Open(testOptions())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
-}
 
 // webhookTo is a configuration for a server on this machine.
 func webhookTo(url string) *Webhook {
 	return &Webhook{URL: NewSecret(url), Format: "json", AllowLoopback: true}
-}
-
-func deliverAll(t *testing.T, s Sink, notices []alert.Notice) {
-	t.Helper()
-	if n, err := s.Deliver(t.Context(), notices); n != len(notices) || err != nil {
-		t.Fatalf("delivered %d of %d: %v", n, len(notices), err)
-	}
-}
-
-// inbox is a server that keeps what it gets.
-type inbox struct {
-	mu       sync.Mutex
-	requests []*http.Request
-	bodies   []string
-}
-
-func (b *inbox) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		panic(err)
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.requests, b.bodies = append(b.requests, r), append(b.bodies, string(body))
 }
 
 func TestWebhookSendsEveryFormat(t *testing.T) {
@@ -462,116 +389,6 @@ func TestWebhookValidate(t *testing.T) {
 	}
 }
 
-// badServers are the ways in which a TCP service can fail, for every sink.
-// Each serves one connection.
-func badServers() map[string]func(ctx context.Context, c net.Conn) {
-	return map[string]func(context.Context, net.Conn){
-		"closes at once": func(_ context.Context, c net.Conn) { _ = c.Close() },
-		"resets": func(_ context.Context, c net.Conn) {
-			_, _ = c.Read(make([]byte, 1))
-			_ = c.(*net.TCPConn).SetLinger(0)
-			_ = c.Close()
-		},
-		"hangs": func(ctx context.Context, c net.Conn) { <-ctx.Done() },
-		"one byte a second": func(ctx context.Context, c net.Conn) {
-			_ = c.(*net.TCPConn).SetReadBuffer(1)
-			tick := time.NewTicker(time.Second)
-			defer tick.Stop()
-			for one := make([]byte, 1); ; {
-				if _, err := c.Read(one); err != nil {
-					return
-				}
-				select {
-				case <-ctx.Done():
-					return
-				case <-tick.C:
-				}
-			}
-		},
-		"talks nonsense": func(ctx context.Context, c net.Conn) {
-			for ctx.Err() == nil {
-				if _, err := c.Write([]byte("\x00\xffnonsense 999 \r\n\r\n")); err != nil {
-					return
-				}
-			}
-		},
-	}
-}
-
-// misbehave serves connections badly until the test ends, and returns where.
-func misbehave(t testing.TB, serve func(context.Context, net.Conn)) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			wg.Go(func() {
-				defer c.Close()
-				stop := context.AfterFunc(ctx, func() { _ = c.Close() })
-				defer stop()
-				serve(ctx, c)
-			})
-		}
-	})
-	t.Cleanup(func() {
-		cancel()
-		_ = l.Close()
-		wg.Wait()
-	})
-	return l.Addr().String()
-}
-
-// refusing is an address where nobody listens.
-func refusing(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
-// checkBadServers holds a sink to what a Courier needs of every server that
-// fails: an error, nothing accepted, no dead letter, in time.
-func checkBadServers(t *testing.T, make func(addr string) Config) {
-	t.Helper()
-	big := testNotices(t)[:1]
-	a := *big[0].Alert
-	a.Summary = strings.Repeat("long ", 2_000_000) // more than what systems buffer
-	big[0].Alert = &a
-	addrs := map[string]string{"refuses": refusing(t)}
-	for name, serve := range badServers() {
-		addrs[name] = misbehave(t, serve)
-	}
-	for name, addr := range addrs {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			for _, notices := range [][]alert.Notice{testNotices(t), big} {
-				ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
-				start := time.Now()
-				s := open(t, make(addr))
-				n, err := s.Deliver(ctx, notices)
-				cancel()
-				if n != 0 || err == nil || errors.Is(err, ErrRejected) {
-					t.Errorf("accepted %d, %v", n, err)
-				}
-				if took := time.Since(start); took > 5*time.Second {
-					t.Errorf("took %v", took)
-				}
-			}
-		})
-	}
-}
-
 func TestWebhookBadServers(t *testing.T) {
 	checkBadServers(t, func(addr string) Config { return webhookTo("http://" + addr) })
 }
@@ -614,4 +431,20 @@ func TestWebhookUnwritable(t *testing.T) {
 	if n, err := open(t, webhookTo(server.URL)).Deliver(t.Context(), notices); n != 1 || !errors.Is(err, ErrRejected) {
 		t.Errorf("a year that JSON has no room for: accepted %d, %v", n, err)
 	}
+}
+
+// FuzzWebhookAnswer: whatever a server answers with a good status, it is taken
+// or an error that can be shown.
+func FuzzWebhookAnswer(f *testing.F) {
+	for _, s := range []string{`{"ok":false}`, `{"error":{"a":[1]}}`, `{"errors":[null]}`, `{"code":99999999999999999999}`, "\x00\xff", `[[[[`, ""} {
+		f.Add([]byte(s), "splunk", "ok")
+	}
+	f.Fuzz(func(t *testing.T, answer []byte, name, expect string) {
+		for _, e := range []string{"", expect} {
+			w := &webhook{config: Webhook{Format: name, Expect: e}}
+			if err := w.judge(answer); err != nil && (len(err.Error()) > 1000+4*len(e) || strings.ContainsAny(err.Error(), "\r\n")) {
+				t.Errorf("the error has %d bytes: %q", len(err.Error()), err)
+			}
+		}
+	})
 }
