@@ -73,7 +73,7 @@ func DefaultConfig() Config {
 		RingBytes:     8 << 20,
 		HeadSegments:  16,
 		HeadBytes:     10_240,
-		HeadDatagrams: 4,
+		HeadDatagrams: 8,
 		Rates: map[Class]Rate{
 			ClassARP:        {500, 1_000},
 			ClassLink:       {100, 200},

@@ -109,8 +109,8 @@ func TestHeadClasses(t *testing.T) {
 		{"IGMP", igmp, ClassNeighbour, 10},
 		{"ICMP error", icmp(3), ClassICMPError, 10},
 		{"router advertisement", icmp(9), ClassNeighbour, 10},
-		{"ping", icmp(8), ClassOther, 4},
-		{"UDP", udpFrame(), ClassUDP, 4},
+		{"ping", icmp(8), ClassOther, 8},
+		{"UDP", udpFrame(), ClassUDP, 8},
 		{"DNS", withPorts(udpFrame(), 20_000, 53), ClassDNS, 10},
 		{"SYN", tcpFrame(1, 2, 2, 0), ClassHandshake, 10},
 	} {

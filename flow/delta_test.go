@@ -38,7 +38,7 @@ type kernelFlow struct {
 const (
 	budgetSegments  = 16
 	budgetBytes     = 10_240
-	budgetDatagrams = 4
+	budgetDatagrams = 8
 )
 
 // key describes a packet as the kernel keys it.
