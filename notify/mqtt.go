@@ -244,7 +244,8 @@ func (s *mqtt) connect(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	client := paho.NewClient(paho.ClientConfig{
-		Conn: packets.NewThreadSafeConn(conn), PacketTimeout: time.Minute, // ctx ends sooner
+		Conn:               packets.NewThreadSafeConn(&boundedPackets{Conn: conn, limit: maxMQTTPacket}),
+		PacketTimeout:      time.Minute, // ctx ends sooner
 		OnServerDisconnect: func(*paho.Disconnect) {},
 		OnPublishReceived:  []func(paho.PublishReceived) (bool, error){s.recall},
 	})
