@@ -1,10 +1,12 @@
 package eve
 
 import (
+	"bytes"
 	"net"
 	"testing"
 
 	"github.com/google/gopacket/layers"
+	"golang.org/x/net/http2/hpack"
 
 	"gatehouse/internal/testkit"
 )
@@ -112,6 +114,32 @@ func TestGoldenHTTP(t *testing.T) {
 	s.tcp(server, camera, "PA", []byte("HTTP/1.1 100 Continue\r\n\r\n"))
 	s.disconnect(camera, server)
 	testkit.Golden(t, s.log(), "testdata/http.jsonl")
+}
+
+// TestGoldenHTTP2: two requests in clear that are answered the other way round.
+func TestGoldenHTTP2(t *testing.T) {
+	s := newScenario(t)
+	client, server := camera.at(49170), cloud(8080)
+	headers := func(stream byte, fields ...string) []byte {
+		var block bytes.Buffer
+		e := hpack.NewEncoder(&block)
+		for i := 0; i < len(fields); i += 2 {
+			if err := e.WriteField(hpack.HeaderField{Name: fields[i], Value: fields[i+1], Sensitive: true}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return append([]byte{0, 0, byte(block.Len()), 1, 5, 0, 0, 0, stream}, block.Bytes()...)
+	}
+	settings := []byte{0, 0, 0, 4, 0, 0, 0, 0, 0}
+	s.connect(client, server)
+	s.tcp(client, server, "PA", append([]byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), settings...))
+	s.tcp(server, client, "PA", settings)
+	s.tcp(client, server, "PA", headers(1, ":method", "GET", ":scheme", "http", ":path", "/slow", ":authority", "cloud.example", "user-agent", "cam/1.0"))
+	s.tcp(client, server, "PA", headers(3, ":method", "POST", ":scheme", "http", ":path", "/fast", ":authority", "cloud.example:8080"))
+	s.tcp(server, client, "PA", headers(3, ":status", "204"))
+	s.tcp(server, client, "PA", headers(1, ":status", "200", "content-type", "text/html", "content-length", "2"))
+	s.disconnect(client, server)
+	testkit.Golden(t, s.log(), "testdata/http2.jsonl")
 }
 
 // TestGoldenTLS: one line per handshake.

@@ -28,6 +28,13 @@ type httpBody struct {
 	Upgrade         string `json:"upgrade,omitempty"` // protocol that follows
 	Authorization   string `json:"authorization,omitempty"`
 	WWWAuthenticate string `json:"www_authenticate,omitempty"`
+
+	HTTP2 *http2Body `json:"http2,omitempty"`
+}
+
+// http2Body is Suricata's object for what only HTTP/2 has.
+type http2Body struct {
+	Stream uint32 `json:"stream_id"`
 }
 
 // request holds a request until its response comes.
@@ -38,18 +45,22 @@ func (w *Writer) request(ev *flow.Event, m *wire.HTTPRequest) error {
 }
 
 // response writes a transaction: HTTP/1 answers in the order of the requests
-// (RFC 9112 section 9.3.2). A response without a request, as when the capture
+// (RFC 9112 section 9.3.2), HTTP/2 in any, by their streams. A response without a request, as when the capture
 // began in between, is a line of its own.
 func (w *Writer) response(ev *flow.Event, m *wire.HTTPResponse) error {
 	if m.Status/100 == 1 && m.Status != http.StatusSwitchingProtocols {
 		return nil // "100 Continue" and the like: the response is still to come
 	}
 	c := w.held.find(ev.Record.ID)
-	if c == nil || len(c.requests) == 0 {
+	i := -1
+	if c != nil {
+		i = slices.IndexFunc(c.requests, func(q request) bool { return q.head.Stream == m.Stream })
+	}
+	if i < 0 {
 		return w.transaction(&ev.Record, nil, m, ev.Time)
 	}
-	q, before := c.requests[0], c.size()
-	c.requests = slices.Delete(c.requests, 0, 1)
+	q, before := c.requests[i], c.size()
+	c.requests = slices.Delete(c.requests, i, i+1)
 	w.held.settle(c, before)
 	return w.transaction(&ev.Record, &q, m, ev.Time)
 }
@@ -75,6 +86,12 @@ func (w *Writer) transaction(r *flow.Record, q *request, m *wire.HTTPResponse, a
 		if m.Length >= 0 {
 			body.Length = &m.Length
 		}
+	}
+	switch {
+	case q != nil && q.head.Stream != 0:
+		body.HTTP2 = &http2Body{q.head.Stream}
+	case m != nil && m.Stream != 0:
+		body.HTTP2 = &http2Body{m.Stream}
 	}
 	w.begin("http", "http", r, at)
 	w.line.HTTP = &body

@@ -27,9 +27,11 @@ var (
 	errHTTPChunk = fmt.Errorf("read http chunk size: %w", ErrMalformed)
 )
 
-// httpStream follows the requests and responses of one HTTP/1 connection,
-// passing over their bodies.
+// httpStream follows the requests and responses of one HTTP connection, passing
+// over their bodies.
 type httpStream struct {
+	begun  bool         // bytes have been consumed
+	two    *http2Stream // reads everything if the client speaks HTTP/2
 	half   [2]httpHalf
 	queue  httpQueue
 	logins httpLogins
@@ -95,12 +97,33 @@ func (q *httpQueue) pop() httpKind {
 func newHTTPStream() Stream { return &httpStream{} }
 
 var (
-	_ Flusher = (*httpStream)(nil)
-	_ Skipper = (*httpStream)(nil)
+	_ Flusher  = (*httpStream)(nil)
+	_ Skipper  = (*httpStream)(nil)
+	_ Retainer = (*httpStream)(nil)
 )
+
+// Retained implements Retainer.
+func (s *httpStream) Retained() int {
+	if s.two == nil {
+		return 0
+	}
+	return s.two.Retained()
+}
 
 // Feed implements Stream.
 func (s *httpStream) Feed(dir Dir, b []byte, msgs []Message) (int, []Message, error) {
+	if !s.begun && s.two == nil {
+		switch sniffHTTP2(dir, b) {
+		case Yes:
+			s.two = &http2Stream{}
+		case Maybe:
+			return 0, msgs, nil
+		case No:
+		}
+	}
+	if s.two != nil {
+		return s.two.Feed(dir, b, msgs)
+	}
 	h, n := &s.half[dir], 0
 	for n < len(b) {
 		used, err := 0, error(nil)
@@ -117,6 +140,7 @@ func (s *httpStream) Feed(dir Dir, b []byte, msgs []Message) (int, []Message, er
 			used = len(b) - n
 		}
 		n += used
+		s.begun = s.begun || used > 0
 		if err != nil {
 			return n, s.logins.flush(FromServer, s.logins.flush(FromClient, msgs)), err
 		}
@@ -132,6 +156,9 @@ func (s *httpStream) Feed(dir Dir, b []byte, msgs []Message) (int, []Message, er
 
 // Skip implements Skipper: bodies need not be fed.
 func (s *httpStream) Skip(dir Dir) int64 {
+	if s.two != nil {
+		return s.two.Skip(dir)
+	}
 	h := &s.half[dir]
 	switch h.phase {
 	case phaseOpaque:
@@ -148,6 +175,9 @@ func (s *httpStream) Skip(dir Dir) int64 {
 // Flush implements Flusher: it reads the head as far as it goes, if its first
 // line is complete.
 func (s *httpStream) Flush(dir Dir, b []byte, msgs []Message) []Message {
+	if s.two != nil {
+		return s.two.Flush(dir, b, msgs)
+	}
 	h := &s.half[dir]
 	if h.phase != phaseHead {
 		return s.logins.flush(dir, msgs)

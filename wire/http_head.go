@@ -6,6 +6,15 @@ import (
 	"strings"
 )
 
+// sniffAnyHTTP recognises the first bytes of a connection: of HTTP/1, or the
+// preface of HTTP/2.
+func sniffAnyHTTP(dir Dir, b []byte) Match {
+	if m := sniffHTTP2(dir, b); m != No {
+		return m
+	}
+	return sniffHTTP(dir, b)
+}
+
 // sniffHTTP recognises the first line of an HTTP/1 request or response: a
 // token, a blank, a target, " HTTP/1."; or "HTTP/1." and a status code.
 func sniffHTTP(_ Dir, b []byte) Match {

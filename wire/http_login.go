@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"encoding/base64"
+	"slices"
 	"strings"
 )
 
@@ -16,7 +17,7 @@ type httpLogins struct {
 
 // httpLogin is the login of one request.
 type httpLogin struct {
-	request uint32 // its number on the connection
+	request uint32 // its number on the connection, or its stream
 	from    Dir
 	login   *Login
 }
@@ -31,17 +32,25 @@ func (l *httpLogins) requested(dir Dir, head []byte, m *HTTPRequest, number uint
 		field = "proxy-authorization"
 	}
 	if login := httpCredentials(head, field); login != nil {
+		l.wait(number, dir, login)
+	}
+}
+
+// wait notes a login until its request is answered.
+func (l *httpLogins) wait(number uint32, dir Dir, login *Login) {
+	if len(l.waiting) < maxHTTPQueue {
 		l.waiting = append(l.waiting, httpLogin{number, dir, login})
 	}
 }
 
 // responded tells the login of a request that has been answered.
 func (l *httpLogins) responded(number uint32, status int, msgs []Message) []Message {
-	if len(l.waiting) == 0 || l.waiting[0].request != number {
+	i := slices.IndexFunc(l.waiting, func(w httpLogin) bool { return w.request == number })
+	if i < 0 {
 		return msgs
 	}
-	m := l.waiting[0].login
-	l.waiting = l.waiting[1:]
+	m := l.waiting[i].login
+	l.waiting = slices.Delete(l.waiting, i, i+1)
 	switch {
 	case status == 401 || status == 403 || status == 407:
 		m.Outcome = Failed

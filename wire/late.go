@@ -8,7 +8,10 @@ func sniffLateTLS(b []byte) bool {
 		sniffTLS(FromClient, b) == Yes
 }
 
-// sniffLateHTTP recognises a complete request line.
+// sniffLateHTTP recognises a complete request line or the preface of HTTP/2.
 func sniffLateHTTP(b []byte) bool {
+	if sniffHTTP2(FromClient, b) == Yes {
+		return true
+	}
 	return sniffStatusLine(b) == No && sniffHTTP(FromClient, b) == Yes
 }

@@ -157,11 +157,13 @@ type TLSAlert struct {
 // Protocol implements Message.
 func (m *TLSAlert) Protocol() string { return cmp.Or(m.Proto, "tls") }
 
-// HTTPRequest is the head of an HTTP/1 request (RFC 9112).
+// HTTPRequest is the head of an HTTP/1 request (RFC 9112), or the fields of one
+// of HTTP/2 (RFC 9113).
 type HTTPRequest struct {
 	Method    string
 	Target    string // as sent, cut at 2,048 bytes
-	Version   string // "HTTP/1.1"
+	Version   string // "HTTP/1.1", "HTTP/2"
+	Stream    uint32 // of HTTP/2, by which request and response belong together; 0 in HTTP/1
 	Host      string // Host field as sent, "" if absent
 	UserAgent string
 	// AuthScheme is the first word of Authorization ("Basic"); credentials
@@ -176,10 +178,11 @@ type HTTPRequest struct {
 // Protocol implements Message.
 func (*HTTPRequest) Protocol() string { return "http" }
 
-// HTTPResponse is the head of an HTTP/1 response.
+// HTTPResponse is the head of an HTTP/1 response, or the fields of one of HTTP/2.
 type HTTPResponse struct {
 	Status      int
 	Version     string
+	Stream      uint32 // of HTTP/2, 0 in HTTP/1
 	Server      string
 	ContentType string
 	Location    string

@@ -230,7 +230,7 @@ func Table() []Protocol {
 		{Name: "ssh", TCPPorts: []uint16{22, 2222}, Sniff: sniffSSH, NewStream: newSSHStream},
 		{
 			Name: "http", TCPPorts: []uint16{80, 8000, 8080},
-			Sniff: sniffHTTP, SniffLate: sniffLateHTTP, NewStream: newHTTPStream, LongLived: true,
+			Sniff: sniffAnyHTTP, SniffLate: sniffLateHTTP, NewStream: newHTTPStream, LongLived: true,
 		},
 		// Services with logins.
 		{Name: "coap", UDPPorts: []uint16{5683}, SniffDatagram: sniffCoAP, LeadByte: leadsCoAP, NewDatagrams: newCoAPFlow},
