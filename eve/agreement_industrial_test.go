@@ -15,7 +15,6 @@ func industrialKinds() []compared {
 		}),
 		sameValues("Modbus units", "mbtcp.unit_id", "modbus.*.unit_id", nil),
 		sameValues("Modbus transactions", "mbtcp.trans_id", "modbus.*.transaction_id", nil),
-		sameValues("Modbus exceptions", "modbus.exception_code", "modbus.*.exception.raw", nil),
 		sameValues("S7 kinds", "s7comm.header.rosctr", "s7comm.kind", func(v string) string {
 			return map[string]string{"1": "job", "2": "ack", "3": "ack_data", "7": "userdata"}[v]
 		}),
