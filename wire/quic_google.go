@@ -81,7 +81,7 @@ func googleFrames(b []byte) (version uint32, frames []byte) {
 	if !s.ReadUint8(&flags) {
 		return 0, nil
 	}
-	var number int // bytes of the packet number
+	var number int       // bytes of the packet number
 	if flags&0x80 != 0 { // Q044 to Q046
 		if !s.ReadUint32(&version) || !s.ReadUint8(&ids) ||
 			ids != 0x50 || !s.Skip(googleIDLen) { // 8 bytes of destination id, no source id

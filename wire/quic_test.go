@@ -36,10 +36,11 @@ type packetLog struct {
 	sent   []chunk
 	queue  [2]chan []byte // written by dir
 	closed [2]chan struct{}
+	flight chan struct{} // closed when the client has sent its ClientHello, in two datagrams
 }
 
 func newPacketLog() *packetLog {
-	l := &packetLog{}
+	l := &packetLog{flight: make(chan struct{})}
 	for i := range l.queue {
 		l.queue[i], l.closed[i] = make(chan []byte, 1024), make(chan struct{})
 	}
@@ -56,6 +57,9 @@ func (p *packetPipe) WriteTo(b []byte, _ net.Addr) (int, error) {
 	b = slices.Clone(b)
 	p.log.mu.Lock()
 	p.log.sent = append(p.log.sent, chunk{p.dir, b})
+	if p.dir == FromClient && len(p.log.sent) == 2 {
+		close(p.log.flight)
+	}
 	p.log.mu.Unlock()
 	select {
 	case p.log.queue[p.dir] <- b:
@@ -65,6 +69,13 @@ func (p *packetPipe) WriteTo(b []byte, _ net.Addr) (int, error) {
 }
 
 func (p *packetPipe) ReadFrom(b []byte) (int, net.Addr, error) {
+	if p.dir == FromServer { // so that it answers the whole of it, however slow the machine is
+		select {
+		case <-p.log.flight:
+		case <-p.log.closed[p.dir]:
+			return 0, nil, net.ErrClosed
+		}
+	}
 	select {
 	case got := <-p.log.queue[p.dir.Other()]:
 		return copy(b, got), net.UDPAddrFromAddrPort(pipeAddr(p.dir.Other())), nil
