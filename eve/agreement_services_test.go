@@ -1,6 +1,7 @@
 package eve
 
 import (
+	"encoding/hex"
 	"slices"
 	"strings"
 )
@@ -24,6 +25,7 @@ func serviceKinds() []compared {
 		eachPart(sameValues("Kerberos clients", "kerberos.CNameString", "krb5.cname", nil)),
 		sameValues("MySQL users", "mysql.user", "mysql.user", nil),
 		sameValues("MySQL versions", "mysql.version", "mysql.version", nil),
+		redisCommands(),
 		sameValues("NTP modes", "ntp.flags.mode", "ntp.mode", nil),
 		sameValues("NTP versions", "ntp.flags.vn", "ntp.version", nil),
 		sameValues("NTP strata", "ntp.stratum", "ntp.stratum", nil),
@@ -143,6 +145,23 @@ func smtpParameter(v string) string {
 		return path
 	}
 	return v
+}
+
+// redisCommands compares what is asked for: of each array that goes to the
+// server, the first string.
+func redisCommands() compared {
+	const value, port = "resp.bulk_string.value", "tcp.dstport"
+	c := sameValues("Redis commands", value, "redis.command", nil)
+	c.filter, c.fields = "resp.array && tcp.dstport == 6379", []string{value, port}
+	c.theirs = func(row map[string][]string, add func(string)) {
+		if len(row[value]) == 0 || row[port][0] != "6379" {
+			return
+		}
+		if name, err := hex.DecodeString(row[value][0]); err == nil {
+			add(strings.ToUpper(string(name)))
+		}
+	}
+	return c
 }
 
 // notNull is a string of NTLM, for which tshark writes NULL if it is empty.

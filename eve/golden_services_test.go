@@ -120,6 +120,13 @@ func TestGoldenServices(t *testing.T) {
 			client("p\x00\x00\x00\x0dpostgres\x00"),
 			server("E\x00\x00\x00\x0cC28P01\x00\x00"),
 		}},
+		{"redis", 6379, false, []said{
+			client("*2\r\n$4\r\nKEYS\r\n$1\r\n*\r\n"),
+			server("-NOAUTH Authentication required.\r\n"),
+			client("*3\r\n$4\r\nAUTH\r\n$5\r\nadmin\r\n$5\r\nadmin\r\n*2\r\n$4\r\nKEYS\r\n$1\r\n*\r\n"),
+			server("+OK\r\n*0\r\n"),
+			client("*4\r\n$6\r\nCONFIG\r\n$3\r\nSET\r\n$3\r\ndir\r\n$10\r\n/root/.ssh\r\n"),
+		}},
 		{"ntp", 123, true, []said{
 			client("\x17\x00\x03\x2a" + zeros(4)), // monlist
 			client("\x23" + zeros(47)),

@@ -247,6 +247,7 @@ func Table() []Protocol {
 		{Name: "ntp", UDPPorts: []uint16{123}, SniffDatagram: sniffNTP, LeadByte: leadsNTP, NewDatagrams: newNTPFlow},
 		{Name: "pgsql", TCPPorts: []uint16{5432}, Sniff: sniffPostgreSQL, NewStream: newPgStream},
 		{Name: "pop3", TCPPorts: []uint16{110}, Sniff: sniffPOP3, NewStream: newPOP3Stream},
+		{Name: "redis", TCPPorts: []uint16{6379}, Sniff: sniffRedis, NewStream: newRedisStream, LongLived: true},
 		{Name: "rtsp", TCPPorts: []uint16{554, 8554}, Sniff: sniffRTSP, NewStream: newRTSPStream, LongLived: true},
 		{
 			Name: "sip", UDPPorts: []uint16{5060}, TCPPorts: []uint16{5060}, SniffDatagram: sniffSIPDatagram,
