@@ -15,7 +15,9 @@ type modbusMessage struct {
 	Transaction uint16           `json:"transaction_id"`
 	Unit        uint8            `json:"unit_id"`
 	FunctionRaw uint8            `json:"function_raw"`
-	Function    string           `json:"function_code,omitempty"`
+	Function    string           `json:"function_code"`
+	Access      string           `json:"access_type"`
+	Name        string           `json:"function,omitempty"` // in the words of the specification
 	Class       string           `json:"class"`
 	Exception   *modbusCode      `json:"exception,omitempty"`
 	Diagnostic  *modbusCode      `json:"diagnostic,omitempty"`
@@ -36,6 +38,9 @@ type modbusAccess struct {
 	Address  uint16   `json:"address"`
 	Quantity uint16   `json:"quantity"`
 	Values   []uint16 `json:"values,omitempty"`
+	Data     *uint16  `json:"data,omitempty"` // of a single coil or register, as sent
+	AndMask  *uint16  `json:"and_mask,omitempty"`
+	OrMask   *uint16  `json:"or_mask,omitempty"`
 }
 
 type modbusIdentity struct {
@@ -45,13 +50,16 @@ type modbusIdentity struct {
 
 // modbus writes one message.
 func (w *Writer) modbus(ev *flow.Event, m *wire.Modbus) error {
+	const refused = 0x80
 	half := &modbusMessage{
 		Transaction: m.Transaction, Unit: m.Unit,
-		FunctionRaw: m.Function, Function: m.FunctionName(), Class: m.Class().String(),
-		Read: modbusAccessOf(m.Read, nil), Write: modbusAccessOf(m.Write, m.Values), Truncated: m.Truncated,
+		FunctionRaw: m.Function, Name: m.FunctionName(), Class: m.Class().String(),
+		Read: modbusRead(m), Write: modbusWrite(m), Truncated: m.Truncated,
 	}
+	half.Function, half.Access = modbusFunctionCode(m.Function)
 	if m.Exception != 0 {
-		half.Exception = &modbusCode{uint16(m.Exception), wire.ModbusExceptionName(m.Exception)}
+		half.FunctionRaw |= refused
+		half.Exception = &modbusCode{uint16(m.Exception), modbusExceptionCode(m.Exception)}
 	} else {
 		half.sub(m)
 	}
@@ -70,20 +78,37 @@ func (w *Writer) modbus(ev *flow.Event, m *wire.Modbus) error {
 // sub fills in the sub-function of the functions that have some.
 func (half *modbusMessage) sub(m *wire.Modbus) {
 	const diagnostics, mei, umas = 8, 43, 90
-	code := &modbusCode{Raw: m.Sub, Code: m.FunctionName()}
 	switch m.Function {
 	case diagnostics:
-		half.Diagnostic = code
+		half.Diagnostic = &modbusCode{m.Sub, modbusDiagnosticCode(m.Sub)}
 	case mei:
-		half.MEI = code
+		half.MEI = &modbusCode{m.Sub, modbusInterfaceCode(m.Sub)}
 	case umas:
-		half.UMAS = code
+		half.UMAS = &modbusCode{m.Sub, m.FunctionName()}
 	}
 }
 
-func modbusAccessOf(r wire.ModbusRange, values []uint16) *modbusAccess {
-	if r.Quantity == 0 {
+func modbusRead(m *wire.Modbus) *modbusAccess {
+	if m.Read.Quantity == 0 {
 		return nil
 	}
-	return &modbusAccess{Address: r.Address, Quantity: r.Quantity, Values: values}
+	return &modbusAccess{Address: m.Read.Address, Quantity: m.Read.Quantity}
+}
+
+func modbusWrite(m *wire.Modbus) *modbusAccess {
+	const writeCoil, writeRegister, maskWrite, coilOn = 5, 6, 22, 0xff00
+	if m.Write.Quantity == 0 {
+		return nil
+	}
+	a := &modbusAccess{Address: m.Write.Address, Quantity: m.Write.Quantity, Values: m.Values}
+	switch {
+	case len(m.Values) == 0:
+	case m.Function == writeCoil:
+		a.Data = new(m.Values[0] * coilOn)
+	case m.Function == writeRegister:
+		a.Data = new(m.Values[0])
+	case m.Function == maskWrite && len(m.Values) == 2:
+		a.AndMask, a.OrMask, a.Values = new(m.Values[0]), new(m.Values[1]), nil
+	}
+	return a
 }

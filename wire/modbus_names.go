@@ -123,29 +123,3 @@ func umasFunction(sub uint16) (string, CommandClass) {
 	}
 	return "UMAS", CommandOther
 }
-
-// ModbusExceptionName is the name of an exception code (section 7), "" if it
-// is unknown.
-func ModbusExceptionName(code uint8) string {
-	switch code {
-	case 1:
-		return "Illegal Function"
-	case 2:
-		return "Illegal Data Address"
-	case 3:
-		return "Illegal Data Value"
-	case 4:
-		return "Server Device Failure"
-	case 5:
-		return "Acknowledge"
-	case 6:
-		return "Server Device Busy"
-	case 8:
-		return "Memory Parity Error"
-	case 10:
-		return "Gateway Path Unavailable"
-	case 11:
-		return "Gateway Target Device Failed To Respond"
-	}
-	return ""
-}
