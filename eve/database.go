@@ -34,13 +34,18 @@ type pgsqlRequest struct {
 }
 
 type pgsqlParameters struct {
-	User        string `json:"user"`
-	Database    string `json:"database,omitempty"`
-	Application string `json:"application_name,omitempty"`
+	User     string              `json:"user"`
+	Optional []map[string]string `json:"optional_parameters,omitempty"`
 }
 
 func (w *Writer) pgsql(ev *flow.Event, m *wire.PostgreSQL) error {
+	parameters := pgsqlParameters{User: m.User}
+	for _, p := range [...][2]string{{"database", m.Database}, {"application_name", m.Application}} {
+		if p[1] != "" {
+			parameters.Optional = append(parameters.Optional, map[string]string{p[0]: p[1]})
+		}
+	}
 	w.begin("pgsql", "pgsql", &ev.Record, ev.Time)
-	w.line.PgSQL = &pgsqlBody{pgsqlRequest{"3.0", pgsqlParameters{m.User, m.Database, m.Application}}}
+	w.line.PgSQL = &pgsqlBody{pgsqlRequest{"3.0", parameters}}
 	return w.put()
 }

@@ -18,12 +18,17 @@ type dhcpBody struct {
 	AssignedIP  netip.Addr   `json:"assigned_ip"`
 	ClientIP    netip.Addr   `json:"client_ip"`
 	DHCPType    string       `json:"dhcp_type,omitempty"`
+	NextIP      netip.Addr   `json:"next_server_ip,omitzero"` // of a reply
+	RelayIP     netip.Addr   `json:"relay_ip,omitzero"`       // of a reply
+	IDType      *uint8       `json:"client_id_type,omitempty"`
 	ClientID    string       `json:"client_id,omitempty"` // hex
 	Hostname    string       `json:"hostname,omitempty"`
 	Domain      string       `json:"domain,omitempty"`
 	RequestedIP netip.Addr   `json:"requested_ip,omitzero"`
 	ServerID    netip.Addr   `json:"server_id,omitzero"`
-	LeaseTime   *int64       `json:"lease_time,omitempty"` // seconds
+	LeaseTime   int64        `json:"lease_time,omitempty"` // seconds, as the next two
+	Renewal     int64        `json:"renewal_time,omitempty"`
+	Rebinding   int64        `json:"rebinding_time,omitempty"`
 	SubnetMask  string       `json:"subnet_mask,omitempty"`
 	Routers     []netip.Addr `json:"routers,omitempty"`
 	DNSServers  []netip.Addr `json:"dns_servers,omitempty"`
@@ -40,22 +45,23 @@ func (w *Writer) dhcp(ev *flow.Event, m *wire.DHCPv4) error {
 		AssignedIP:  orUnspecified(m.YourIP),
 		ClientIP:    orUnspecified(m.ClientIP),
 		DHCPType:    dhcpTypeName(m.Type),
-		ClientID:    colonHex(m.ClientID),
 		Hostname:    m.Hostname,
 		Domain:      m.Domain,
 		RequestedIP: m.Requested,
 		ServerID:    m.ServerID,
+		LeaseTime:   int64(m.Lease / time.Second),
+		Renewal:     int64(m.Renewal / time.Second),
+		Rebinding:   int64(m.Rebinding / time.Second),
 		Routers:     m.Routers,
 		DNSServers:  m.DNS,
 		VendorClass: m.Vendor,
 		Params:      paramNames(m.Params),
 	}
 	if m.Reply {
-		body.Type = "reply"
+		body.Type, body.NextIP, body.RelayIP = "reply", orUnspecified(m.NextIP), orUnspecified(m.RelayIP)
 	}
-	if m.Lease > 0 {
-		seconds := int64(m.Lease / time.Second)
-		body.LeaseTime = &seconds
+	if len(m.ClientID) > 0 {
+		body.IDType, body.ClientID = new(m.ClientID[0]), colonHex(m.ClientID[1:])
 	}
 	if m.Mask >= 0 {
 		body.SubnetMask = net.IP(net.CIDRMask(m.Mask, 32)).String()

@@ -2,6 +2,7 @@ package eve
 
 import (
 	"fmt"
+	"net/netip"
 	"strconv"
 
 	"gatehouse/flow"
@@ -99,14 +100,22 @@ type kerberosBody struct {
 	Realm      string `json:"realm"`
 	SName      string `json:"sname"`
 	Encryption string `json:"encryption,omitempty"`
-	Weak       bool   `json:"weak_encryption,omitempty"`
+	Weak       *bool  `json:"weak_encryption,omitempty"`
+	Ticket     string `json:"ticket_encryption,omitempty"`
+	WeakTicket *bool  `json:"ticket_weak_encryption,omitempty"`
+	Failed     string `json:"failed_request,omitempty"`
 	ErrorCode  string `json:"error_code,omitempty"`
 }
 
 func (w *Writer) kerberos(ev *flow.Event, m *wire.Kerberos) error {
-	body := kerberosBody{Type: m.Type, CName: m.CName, Realm: m.Realm, SName: m.SName}
+	body := kerberosBody{Type: m.Type, CName: m.CName, Realm: m.Realm, SName: m.SName, Failed: m.Failed}
 	if m.Encryption != 0 {
-		body.Encryption, body.Weak = kerberosEncryption(m.Encryption)
+		name, weak := kerberosEncryption(m.Encryption)
+		body.Encryption, body.Weak = name, &weak
+	}
+	if m.Ticket != 0 {
+		name, weak := kerberosEncryption(m.Ticket)
+		body.Ticket, body.WeakTicket = name, &weak
 	}
 	if m.Type == "KRB_ERROR" {
 		body.ErrorCode = kerberosError(m.ErrorCode)
@@ -175,22 +184,54 @@ func kerberosError(code int) string {
 
 // snmpBody is Suricata's snmp object without the community, which is a secret.
 type snmpBody struct {
-	Version   uint8    `json:"version"`
-	PDUType   string   `json:"pdu_type,omitempty"`
-	Vars      []string `json:"vars,omitempty"`
-	USM       string   `json:"usm,omitempty"`
-	Encrypted bool     `json:"encrypted,omitempty"`
-	Error     int      `json:"error_status,omitempty"`
-	Truncated bool     `json:"truncated,omitempty"`
+	Version   uint8      `json:"version"`
+	PDUType   string     `json:"pdu_type,omitempty"`
+	Vars      []string   `json:"vars,omitempty"`
+	USM       string     `json:"usm,omitempty"`
+	Encrypted bool       `json:"encrypted,omitempty"`
+	TrapType  string     `json:"trap_type,omitempty"`
+	TrapOID   string     `json:"trap_oid,omitempty"`
+	TrapAddr  netip.Addr `json:"trap_address,omitzero"`
+	ErrorName string     `json:"error,omitempty"`
+	Error     int        `json:"error_status,omitempty"`
+	Truncated bool       `json:"truncated,omitempty"`
 }
 
 func (w *Writer) snmp(ev *flow.Event, m *wire.SNMP) error {
-	w.begin("snmp", "snmp", &ev.Record, ev.Time)
-	w.line.SNMP = &snmpBody{
+	body := &snmpBody{
 		Version: m.Version, PDUType: m.PDU, Vars: m.Vars, USM: m.User,
-		Encrypted: m.Encrypted, Error: m.Error, Truncated: m.Truncated,
+		Encrypted: m.Encrypted, ErrorName: snmpError(m.Error), Error: m.Error, Truncated: m.Truncated,
 	}
+	if m.Encrypted {
+		body.PDUType = "encrypted"
+	}
+	if t := m.Trap; t != nil {
+		body.TrapType, body.TrapOID, body.TrapAddr = snmpTrap(t.Generic), t.Enterprise, t.Agent
+	}
+	w.begin("snmp", "snmp", &ev.Record, ev.Time)
+	w.line.SNMP = body
 	return w.put()
+}
+
+// snmpError names the errors of RFC 1157 as Suricata does, "" for no error and
+// those of later versions.
+func snmpError(status int) string {
+	names := [...]string{1: "TooBig", 2: "NoSuchName", 3: "BadValue", 4: "ReadOnly", 5: "GenErr"}
+	if status > 0 && status < len(names) {
+		return names[status]
+	}
+	return ""
+}
+
+// snmpTrap names a generic trap (RFC 1157 section 4.1.6), "" if it is none.
+func snmpTrap(kind int) string {
+	names := [...]string{
+		"coldStart", "warmStart", "linkDown", "linkUp", "authenticationFailure", "egpNeighborLoss", "enterpriseSpecific",
+	}
+	if kind >= 0 && kind < len(names) {
+		return names[kind]
+	}
+	return ""
 }
 
 // coapBody is ours: Suricata does not log CoAP.

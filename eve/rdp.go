@@ -9,6 +9,7 @@ import (
 type rdpBody struct {
 	EventType string   `json:"event_type"` // initial_request or initial_response
 	Cookie    string   `json:"cookie,omitempty"`
+	Supports  []string `json:"server_supports,omitempty"`
 	Protocol  string   `json:"protocol,omitempty"` // that the server chose
 	Offered   []string `json:"offered,omitempty"`
 	ErrorCode uint32   `json:"error_code,omitempty"`
@@ -23,7 +24,7 @@ func (w *Writer) rdp(ev *flow.Event, m *wire.RDP) error {
 	case m.Failure != 0:
 		body.EventType, body.ErrorCode, body.Reason = "initial_response", m.Failure, rdpReason(m.Failure)
 	default:
-		body.EventType = "initial_response"
+		body.EventType, body.Supports = "initial_response", wire.RDPSupport(m.Flags)
 		if len(protocols) == 1 {
 			body.Protocol = protocols[0]
 		}

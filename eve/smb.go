@@ -14,13 +14,24 @@ type smbBody struct {
 	Status     string    `json:"status,omitempty"`
 	StatusCode string    `json:"status_code,omitempty"`
 	Dialect    string    `json:"dialect,omitempty"`
+	SessionID  uint64    `json:"session_id"`
+	TreeID     uint32    `json:"tree_id"`
 	Dialects   []string  `json:"client_dialects,omitempty"`
 	Signing    bool      `json:"signing_required,omitempty"`
 	Share      string    `json:"share,omitempty"`
+	Pipe       string    `json:"named_pipe,omitempty"`
 	ShareType  string    `json:"share_type,omitempty"`
+	Request    *smbEnd   `json:"request,omitempty"`
+	Response   *smbEnd   `json:"response,omitempty"`
 	NTLMSSP    *ntlmBody `json:"ntlmssp,omitempty"`
 	Kerberos   bool      `json:"kerberos_ticket,omitempty"`
 	Guest      bool      `json:"guest,omitempty"`
+}
+
+// smbEnd is what an end of SMB 1 says that it runs.
+type smbEnd struct {
+	OS       string `json:"native_os"`
+	Software string `json:"native_lm"`
 }
 
 // ntlmBody is who an NTLM message says to be.
@@ -34,10 +45,18 @@ func (w *Writer) smb(ev *flow.Event, m *wire.SMB) error {
 	body := smbBody{
 		Command: fmt.Sprintf("SMB%d_COMMAND_%s", m.Version, m.Command),
 		Dialect: m.Dialect, Dialects: m.Dialects, Signing: m.Signing,
-		Share: m.Share, ShareType: m.ShareType, Kerberos: m.Kerberos, Guest: m.Guest,
+		SessionID: m.SessionID, TreeID: m.TreeID,
+		Share: m.Share, ShareType: smbShareType(m.ShareType), Kerberos: m.Kerberos, Guest: m.Guest,
+		Request: smbEndOf(m.ClientOS, m.ClientLM), Response: smbEndOf(m.ServerOS, m.ServerLM),
 	}
-	if m.Version == 1 && m.Command != "NEGOTIATE" {
+	switch {
+	case m.Version == 1 && m.Command == "NEGOTIATE":
+		body.Command += "_PROTOCOL"
+	case m.Version == 1:
 		body.Command += "_ANDX"
+	}
+	if m.ShareType == "pipe" {
+		body.Pipe, body.Share = m.Share, ""
 	}
 	if m.Answered {
 		body.Status, body.StatusCode = ntStatusName(m.Status), fmt.Sprintf("0x%x", m.Status)
@@ -48,6 +67,26 @@ func (w *Writer) smb(ev *flow.Event, m *wire.SMB) error {
 	w.begin("smb", "smb", &ev.Record, ev.Time)
 	w.line.SMB = &body
 	return w.put()
+}
+
+func smbEndOf(os, software string) *smbEnd {
+	if os == "" && software == "" {
+		return nil
+	}
+	return &smbEnd{os, software}
+}
+
+// smbShareType is Suricata's name for a kind of share.
+func smbShareType(kind string) string {
+	switch kind {
+	case "disk":
+		return "FILE"
+	case "pipe":
+		return "PIPE"
+	case "print":
+		return "PRINT"
+	}
+	return ""
 }
 
 // ntStatusName names the values that logins and shares end with ([MS-ERREF]

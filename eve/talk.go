@@ -1,6 +1,8 @@
 package eve
 
 import (
+	"strconv"
+
 	"gatehouse/flow"
 	"gatehouse/wire"
 )
@@ -31,13 +33,15 @@ func (w *Writer) rtsp(ev *flow.Event, m *wire.RTSP) error {
 	return w.put()
 }
 
-// sipBody is Suricata's sip object without the lines that it repeats whole.
+// sipBody is Suricata's sip object.
 type sipBody struct {
 	Method    string `json:"method,omitempty"`
 	URI       string `json:"uri,omitempty"`
 	Version   string `json:"version"`
-	Code      int    `json:"code,omitempty"`
+	Request   string `json:"request_line,omitempty"`
+	Code      string `json:"code,omitempty"`
 	Reason    string `json:"reason,omitempty"`
+	Response  string `json:"response_line,omitempty"`
 	From      string `json:"from,omitempty"`
 	To        string `json:"to,omitempty"`
 	UserAgent string `json:"user_agent,omitempty"`
@@ -45,10 +49,17 @@ type sipBody struct {
 }
 
 func (w *Writer) sip(ev *flow.Event, m *wire.SIP) error {
-	w.begin("sip", "sip", &ev.Record, ev.Time)
-	w.line.SIP = &sipBody{
-		Method: m.Method, URI: m.URI, Version: "SIP/2.0", Code: m.Code, Reason: m.Reason,
+	body := &sipBody{
+		Method: m.Method, URI: m.URI, Version: "SIP/2.0", Reason: m.Reason,
 		From: m.From, To: m.To, UserAgent: m.UserAgent, Truncated: m.Truncated,
 	}
+	if m.Method != "" {
+		body.Request = m.Method + " " + m.URI + " " + body.Version
+	} else {
+		body.Code = strconv.Itoa(m.Code)
+		body.Response = body.Version + " " + body.Code + " " + m.Reason
+	}
+	w.begin("sip", "sip", &ev.Record, ev.Time)
+	w.line.SIP = body
 	return w.put()
 }

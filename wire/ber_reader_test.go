@@ -2,6 +2,7 @@ package wire
 
 import (
 	"errors"
+	"net/netip"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -76,7 +77,7 @@ func playFlows(t *testing.T, newFlow func() Datagrams, cases []flowCase) {
 			if !errors.Is(err, c.err) {
 				t.Errorf("error %v, want %v", err, c.err)
 			}
-			if diff := cmp.Diff(c.want, got); diff != "" {
+			if diff := cmp.Diff(c.want, got, equateAddrs); diff != "" {
 				t.Errorf("messages differ (-want +got):\n%s", diff)
 			}
 		})
@@ -144,6 +145,10 @@ func TestSNMPFlow(t *testing.T) {
 		}, nil},
 		{"a trap logs in nowhere", []chunk{{FromClient, snmp2("public", 7, 0)}}, []Message{
 			&SNMP{Version: 2, PDU: "trap_v2", Vars: vars},
+		}, nil},
+		{"a trap of version 1", []chunk{{FromClient, tlv(0x30, tlv(2, 0), tlv(4, "public"), tlv(0xa4,
+			tlv(6, "\x2b\x06\x01\x04\x01\x09"), tlv(0x40, 192, 0, 2, 1), tlv(2, 4), tlv(2, 0), tlv(0x43, 1), tlv(0x30)))}}, []Message{
+			&SNMP{Version: 1, PDU: "trap_v1", Trap: &SNMPTrap{Enterprise: "1.3.6.1.4.1.9", Agent: netip.MustParseAddr("192.0.2.1"), Generic: 4}},
 		}, nil},
 		{"3, wrong digest", []chunk{{FromClient, snmp3("anna", 1, 0, 1)}, {FromServer, snmp3("anna", 0, 8, 5)}}, []Message{
 			&SNMP{Version: 3, PDU: "get_request", User: "anna", Vars: []string{"1.3.6.1.6.3.15.1.1.1.0"}},
@@ -230,7 +235,8 @@ func TestKerberos(t *testing.T) {
 		tlv(0xa0, tlv(3, 0, 0, 0, 0, 0)), tlv(0xa1, name("anna")), tlv(0xa2, tlv(0x1b, "LAN")), tlv(0xa3, name("krbtgt", "LAN"))))))
 	reply := tlv(0x6b, tlv(0x30, tlv(0xa0, tlv(2, 5)), tlv(0xa1, tlv(2, 11)), tlv(0xa3, tlv(0x1b, "LAN")), tlv(0xa4, name("anna")),
 		tlv(0xa5, tlv(0x61, tlv(0x30, tlv(0xa0, tlv(2, 5)), tlv(0xa1, tlv(0x1b, "LAN")), tlv(0xa2, name("krbtgt", "LAN")),
-			tlv(0xa3, tlv(0x30, tlv(0xa0, tlv(2, 18)), tlv(0xa2, tlv(4, "x")))))))))
+			tlv(0xa3, tlv(0x30, tlv(0xa0, tlv(2, 23)), tlv(0xa2, tlv(4, "x"))))))),
+		tlv(0xa6, tlv(0x30, tlv(0xa0, tlv(2, 18)), tlv(0xa2, tlv(4, "x"))))))
 	failure := func(code int) []byte {
 		return tlv(0x7e, tlv(0x30, tlv(0xa0, tlv(2, 5)), tlv(0xa1, tlv(2, 30)), tlv(0xa4, tlv(0x18, "Z")), tlv(0xa5, tlv(2, 0)),
 			tlv(0xa6, tlv(2, code)), tlv(0xa8, name("anna")), tlv(0xa9, tlv(0x1b, "LAN")), tlv(0xaa, name("krbtgt", "LAN"))))
@@ -239,7 +245,8 @@ func TestKerberos(t *testing.T) {
 		return &Kerberos{Type: kind, CName: "anna", Realm: "LAN", SName: "krbtgt/LAN"}
 	}
 	granted, required, refused := msg("KRB_AS_REP"), msg("KRB_ERROR"), msg("KRB_ERROR")
-	granted.Encryption, required.ErrorCode, refused.ErrorCode = 18, 25, 24
+	granted.Encryption, granted.Ticket, required.ErrorCode, refused.ErrorCode = 18, 23, 25, 24
+	required.Failed = "KRB_AS_REQ"
 	login := func(o Outcome) *Login {
 		return &Login{Service: "krb5", User: "anna", Mechanism: "Kerberos", Outcome: o}
 	}

@@ -37,6 +37,8 @@ const (
 	dhcpOverload     = 52
 	dhcpType         = 53
 	dhcpServerID     = 54
+	dhcpRenewal      = 58
+	dhcpRebinding    = 59
 	dhcpParams       = 55
 	dhcpVendor       = 60
 	dhcpClientID     = 61
@@ -74,6 +76,8 @@ func parseDHCPv4(b []byte) (Message, error) {
 		Reply:    b[0] == 2,
 		ClientIP: addr4(b[12:16]),
 		YourIP:   addr4(b[16:20]),
+		NextIP:   addr4(b[20:24]),
+		RelayIP:  addr4(b[24:28]),
 		Mask:     -1,
 	}
 	if b[1] == 1 && b[2] == 6 { // hardware type Ethernet
@@ -160,9 +164,7 @@ func (m *DHCPv4) readOptions(a dhcpAreas) {
 	if v := get(dhcpType); len(v) == 1 {
 		m.Type = v[0]
 	}
-	if v := get(dhcpLease); len(v) == 4 {
-		m.Lease = time.Duration(binary.BigEndian.Uint32(v)) * time.Second
-	}
+	m.Lease, m.Renewal, m.Rebinding = seconds4(get(dhcpLease)), seconds4(get(dhcpRenewal)), seconds4(get(dhcpRebinding))
 	if v := get(dhcpMask); len(v) == 4 {
 		m.Mask = prefixLen(binary.BigEndian.Uint32(v))
 	}
@@ -201,6 +203,14 @@ func hostOfFQDN(v []byte) string {
 	}
 	host, _, _ := strings.Cut(plainText(name), ".")
 	return host
+}
+
+// seconds4 is a time in seconds, 0 for none.
+func seconds4(v []byte) time.Duration {
+	if len(v) != 4 {
+		return 0
+	}
+	return time.Duration(binary.BigEndian.Uint32(v)) * time.Second
 }
 
 // addr4 is the zero Addr for 0.0.0.0, which DHCP uses for "none".

@@ -53,12 +53,13 @@ func TestParseDHCPv4(t *testing.T) {
 		},
 		{
 			name: "acknowledgement",
-			in: bootp(2, nil, nil, join(53, 1, 5, 54, 4, 192, 0, 2, 1, 51, 4, 0, 0, 14, 16, 1, 4, 255, 255, 254, 0,
+			in: bootp(2, nil, nil, join(53, 1, 5, 54, 4, 192, 0, 2, 1, 51, 4, 0, 0, 14, 16, 58, 4, 0, 0, 7, 8, 59, 4, 0, 0, 12, 78, 1, 4, 255, 255, 254, 0,
 				3, 4, 192, 0, 2, 1, 6, 8, 192, 0, 2, 1, 9, 9, 9, 9, 15, 3, "lan", 255)),
 			want: base(func(m *DHCPv4) {
-				m.Reply, m.Type, m.ServerID, m.Lease, m.Mask = true, 5, addr("192.0.2.1"), time.Hour, 23
+				m.Reply, m.Type, m.ServerID, m.Mask = true, 5, addr("192.0.2.1"), 23
+				m.Lease, m.Renewal, m.Rebinding = time.Hour, 30*time.Minute, 3150*time.Second
 				m.Routers, m.DNS = []netip.Addr{addr("192.0.2.1")}, []netip.Addr{addr("192.0.2.1"), addr("9.9.9.9")}
-				m.Domain, m.Options = "lan", []uint8{53, 54, 51, 1, 3, 6, 15}
+				m.Domain, m.Options = "lan", []uint8{53, 54, 51, 58, 59, 1, 3, 6, 15}
 			}),
 		},
 		{

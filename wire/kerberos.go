@@ -12,8 +12,10 @@ type Kerberos struct {
 	CName      string // the client, parts joined by "/", at most 256 bytes
 	Realm      string
 	SName      string // the service
-	Encryption int    // etype of a reply's ticket (RFC 3961), 0 if none
+	Encryption int    // etype of a reply (RFC 3961), with a key of the client; 0 if none
+	Ticket     int    // etype of its ticket, with a key of the service; 0 if none
 	ErrorCode  int    // of KRB_ERROR (section 7.5.9), 0 in other messages
+	Failed     string // Type of the request that a KRB_ERROR answers, "" if it was not seen
 }
 
 // Protocol implements Message.
@@ -34,10 +36,23 @@ var (
 	errKerberosFrame = fmt.Errorf("read kerberos length: %w", ErrMalformed)
 )
 
-// kerberosFlow reads datagrams; it has no state.
-type kerberosFlow struct{}
+// kerberosFlow reads datagrams.
+type kerberosFlow struct{ asked krbAsked }
 
-func newKerberosFlow() Datagrams { return kerberosFlow{} }
+func newKerberosFlow() Datagrams { return &kerberosFlow{} }
+
+// krbAsked is the type of the last request.
+type krbAsked string
+
+// note tells an error what it answers.
+func (a *krbAsked) note(m *Kerberos) {
+	switch m.Type {
+	case "KRB_AS_REQ", "KRB_TGS_REQ":
+		*a = krbAsked(m.Type)
+	case "KRB_ERROR":
+		m.Failed = string(*a)
+	}
+}
 
 // sniffKerberos recognises a complete message.
 func sniffKerberos(b []byte) bool {
@@ -46,11 +61,12 @@ func sniffKerberos(b []byte) bool {
 }
 
 // Datagram implements Datagrams.
-func (kerberosFlow) Datagram(_ Dir, b []byte, msgs []Message) ([]Message, error) {
+func (f *kerberosFlow) Datagram(_ Dir, b []byte, msgs []Message) ([]Message, error) {
 	m, err := parseKerberos(b, true)
 	if err != nil {
 		return msgs, err
 	}
+	f.asked.note(m)
 	return m.withLogin(msgs), nil
 }
 
@@ -117,7 +133,14 @@ func (m *Kerberos) reply(r *berReader, kind int) {
 	ticket.want(0xa0)
 	ticket.want(0xa1)
 	m.SName = principal(ticket.want(0xa2))
-	m.Encryption = max(0, berInt(inner(inner(inner(ticket.maybe(0xa3)).maybe(berSequence)).maybe(0xa0)).maybe(berInteger)))
+	m.Ticket = krbEncryption(ticket.maybe(0xa3))
+	m.Encryption = krbEncryption(r.maybe(0xa6))
+}
+
+// krbEncryption is the etype of EncryptedData (section 5.2.9), 0 if it is not
+// there.
+func krbEncryption(v []byte) int {
+	return max(0, berInt(inner(inner(inner(v).maybe(berSequence)).maybe(0xa0)).maybe(berInteger)))
 }
 
 func (m *Kerberos) failure(r *berReader) {
@@ -182,10 +205,10 @@ func krbBlamesUser(code int) bool {
 
 // kerberosFraming is Kerberos over TCP: a length before each message (section
 // 7.2.2).
-type kerberosFraming struct{}
+type kerberosFraming struct{ asked krbAsked }
 
 func newKerberosStream() Stream {
-	return &framedStream{framing: kerberosFraming{}, head: maxKerberosTCP}
+	return &framedStream{framing: &kerberosFraming{}, head: maxKerberosTCP}
 }
 
 // sniffKerberosTCP recognises the length and the head of a message, which says
@@ -212,7 +235,7 @@ func sniffKerberosTCP(_ Dir, b []byte) Match {
 	return maybeYes(size == int(binary.BigEndian.Uint32(b)))
 }
 
-func (kerberosFraming) size(b []byte) (int, error) {
+func (*kerberosFraming) size(b []byte) (int, error) {
 	if len(b) < 4 {
 		return 0, nil
 	}
@@ -223,10 +246,11 @@ func (kerberosFraming) size(b []byte) (int, error) {
 	return 4 + int(n), nil
 }
 
-func (kerberosFraming) read(_ Dir, b []byte, cut bool, msgs []Message) ([]Message, error) {
+func (f *kerberosFraming) read(_ Dir, b []byte, cut bool, msgs []Message) ([]Message, error) {
 	m, err := parseKerberos(b[min(4, len(b)):], cut)
 	if err != nil {
 		return msgs, cutOr(cut, fmt.Errorf("%w: %w", errKerberosFrame, err))
 	}
+	f.asked.note(m)
 	return m.withLogin(msgs), nil
 }

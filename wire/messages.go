@@ -203,12 +203,16 @@ type DHCPv4 struct {
 	ClientMAC [6]byte
 	ClientIP  netip.Addr // ciaddr, zero Addr if 0.0.0.0
 	YourIP    netip.Addr // yiaddr
+	NextIP    netip.Addr // siaddr
+	RelayIP   netip.Addr // giaddr
 	Requested netip.Addr // option 50
 	ServerID  netip.Addr // option 54
 	Routers   []netip.Addr
 	DNS       []netip.Addr
 	Mask      int           // prefix length of option 1, -1 if absent or not contiguous
 	Lease     time.Duration // option 51
+	Renewal   time.Duration // option 58
+	Rebinding time.Duration // option 59
 	Hostname  string        // option 12, or the host part of option 81
 	Domain    string        // option 15
 	Vendor    string        // option 60

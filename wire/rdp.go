@@ -18,6 +18,7 @@ type RDP struct {
 	// Protocols are the bits of the security protocols that the client offers,
 	// or the one that the server chose: 0 is RDP's own, see RDPProtocols.
 	Protocols uint32
+	Flags     uint8  // of the server's answer: what it supports, see RDPSupport
 	Failure   uint32 // why the server refuses, 0 if it does not
 }
 
@@ -32,6 +33,19 @@ func RDPProtocols(mask uint32) []string {
 	var names []string
 	for bit, name := range [...]string{"ssl", "hybrid", "rdstls", "hybrid_ex", "rdsaad"} {
 		if mask>>bit&1 != 0 {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// RDPSupport names the flags of a server's answer as Suricata does.
+func RDPSupport(flags uint8) []string {
+	var names []string
+	for bit, name := range [...]string{
+		0: "extended_client_data", 1: "dynvc_gfx", 3: "restricted_admin", 4: "redirected_authentication",
+	} {
+		if name != "" && flags>>bit&1 != 0 {
 			names = append(names, name)
 		}
 	}
@@ -94,6 +108,9 @@ func readRDP(b []byte) *RDP {
 	switch value := binary.LittleEndian.Uint32(rest[4:]); rest[0] {
 	case rdpNegRequest, rdpNegResponse:
 		m.Protocols = value
+		if m.Response {
+			m.Flags = rest[1]
+		}
 	case rdpNegFailure:
 		m.Failure = value
 	}

@@ -25,7 +25,7 @@ func TestRDP(t *testing.T) {
 		{"user alone", x224(0xe0, "Cookie: mstshash=eve\r\n"), &RDP{Cookie: "eve"}, nil},
 		{"routing token", x224(0xe0, "Cookie: msts=3640205228.15629.0000\r\n", offer), &RDP{Cookie: "msts=3640205228.15629.0000", Protocols: 11}, nil},
 		{"offer alone", x224(0xe0, offer), &RDP{Protocols: 11}, nil},
-		{"answer: CredSSP", x224(0xd0, 2, 0x1f, 8, 0, 2, 0, 0, 0), &RDP{Response: true, Protocols: 2}, ErrUpgrade},
+		{"answer: CredSSP", x224(0xd0, 2, 0x1f, 8, 0, 2, 0, 0, 0), &RDP{Response: true, Protocols: 2, Flags: 0x1f}, ErrUpgrade},
 		{"answer: RDP's own", x224(0xd0, 2, 0, 8, 0, 0, 0, 0, 0), &RDP{Response: true}, ErrDone},
 		{"refusal", x224(0xd0, 3, 0, 8, 0, 5, 0, 0, 0), &RDP{Response: true, Failure: 5}, ErrDone},
 		{"nothing but the header", x224(0xe0), nil, ErrNotMine},

@@ -24,6 +24,12 @@ type SMB struct {
 	Share    string   // of a tree connect, UNC path, at most 256 bytes
 	// ShareType is "disk", "pipe" or "print", "" if unknown.
 	ShareType string
+	SessionID uint64 // of the last message; in SMB 1 the UID
+	TreeID    uint32
+	// ClientOS and ServerOS are what the ends of a session setup of SMB 1 run,
+	// ClientLM and ServerLM their software, as they say, at most 256 bytes.
+	ClientOS, ClientLM string
+	ServerOS, ServerLM string
 }
 
 // Protocol implements Message.
@@ -53,6 +59,8 @@ type smbStream struct {
 	pending []smbRequest
 	attempt attempt
 	dialect []string // offered in SMB 1, where the response says only which
+	session uint64   // of the message at hand, as tree
+	tree    uint32
 }
 
 // smbRequest is a request that waits for its response.
@@ -246,6 +254,7 @@ func (s *smbStream) asked(dir Dir, id uint64, m *SMB, msgs []Message) []Message 
 		msgs = append(msgs, s.pending[0].msg)
 		s.pending = s.pending[1:]
 	}
+	m.SessionID, m.TreeID = s.session, s.tree
 	s.pending = append(s.pending, smbRequest{id, m})
 	switch {
 	case m.NTLM != nil:
@@ -271,15 +280,11 @@ func (s *smbStream) take(id uint64, version uint8, command string) *SMB {
 // answered reports a request with its response, and a login with its outcome.
 func (s *smbStream) answered(m *SMB, status uint32, msgs []Message) []Message {
 	m.Status, m.Answered = status, true
-	setup := m.Command == smbSessionSetup
-	if setup && status == statusMoreProcessing {
-		return msgs // the first half of NTLM
-	}
+	m.SessionID, m.TreeID = s.session, s.tree
 	msgs = append(msgs, m)
-	if !setup {
-		return msgs
-	}
 	switch {
+	case m.Command != smbSessionSetup || status == statusMoreProcessing:
+		return msgs
 	case status == 0:
 		return s.attempt.end(Succeeded, msgs)
 	case status >= 0xc0000000:

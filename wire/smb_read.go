@@ -41,6 +41,7 @@ func smb2Dialect(v uint16) string {
 func (s *smbStream) message2(dir Dir, b []byte, msgs []Message) []Message {
 	status, flags, id := binary.LittleEndian.Uint32(b[8:]), binary.LittleEndian.Uint32(b[16:]), binary.LittleEndian.Uint64(b[24:])
 	response, body := flags&1 != 0, b[smb2Header:]
+	s.session, s.tree = binary.LittleEndian.Uint64(b[40:]), binary.LittleEndian.Uint32(b[36:])
 	switch binary.LittleEndian.Uint16(b[12:]) {
 	case 0:
 		return s.negotiate2(dir, response, id, status, body, msgs)
@@ -114,6 +115,7 @@ func (s *smbStream) treeConnect2(dir Dir, response bool, id uint64, status uint3
 func (s *smbStream) message1(dir Dir, b []byte, msgs []Message) []Message {
 	status, flags2 := binary.LittleEndian.Uint32(b[5:]), binary.LittleEndian.Uint16(b[10:])
 	response, id := b[9]&0x80 != 0, uint64(binary.LittleEndian.Uint16(b[30:]))
+	s.session, s.tree = uint64(binary.LittleEndian.Uint16(b[28:])), uint32(binary.LittleEndian.Uint16(b[24:]))
 	words, data, dataAt := smb1Parts(b)
 	r := smb1Reader{b: b, words: words, data: data, dataAt: dataAt, unicode: flags2&0x8000 != 0}
 	switch b[4] {
@@ -141,6 +143,7 @@ func (s *smbStream) message1(dir Dir, b []byte, msgs []Message) []Message {
 		if len(words) >= 6 && status == 0 {
 			m.Guest = words[4]&1 != 0
 		}
+		r.sessionSetupResponse(m)
 		return s.answered(m, status, msgs)
 	case smb1TreeConnect:
 		if !response {
@@ -192,13 +195,35 @@ func (r *smb1Reader) dialects() (list []string) {
 func (r *smb1Reader) sessionSetup(m *SMB) {
 	switch len(r.words) {
 	case 24:
-		m.security(window(r.data, 0, int(binary.LittleEndian.Uint16(r.words[14:]))))
+		blob := int(binary.LittleEndian.Uint16(r.words[14:]))
+		m.security(window(r.data, 0, blob))
+		m.ClientOS, m.ClientLM = r.system(blob)
 	case 26:
 		ansi, wide := int(binary.LittleEndian.Uint16(r.words[14:])), int(binary.LittleEndian.Uint16(r.words[16:]))
 		user, next := r.text(ansi + wide)
-		domain, _ := r.text(next)
+		domain, next := r.text(next)
+		m.ClientOS, m.ClientLM = r.system(next)
 		m.NTLM = &NTLM{User: user, Domain: domain, Anonymous: user == "" && ansi <= 1 && wide == 0}
 	}
+}
+
+// sessionSetupResponse reads what a server runs: with extended security there
+// are 4 words and a blob before it, without 3 words.
+func (r *smb1Reader) sessionSetupResponse(m *SMB) {
+	switch len(r.words) {
+	case 8:
+		m.ServerOS, m.ServerLM = r.system(int(binary.LittleEndian.Uint16(r.words[6:])))
+	case 6:
+		m.ServerOS, m.ServerLM = r.system(0)
+	}
+}
+
+// system reads the names of an operating system and its software at an offset
+// in data.
+func (r *smb1Reader) system(off int) (os, software string) {
+	os, next := r.text(off)
+	software, _ = r.text(next)
+	return os, software
 }
 
 // text reads a string at an offset in data and returns where it ends.

@@ -66,6 +66,12 @@ func setupAnswer2(id int, status uint32) []byte {
 	return netbios(smb2(1, id, true, status, 9, 0, 0, 0, 72, 0, 0, 0))
 }
 
+// within puts the session and the tree into a message of SMB 2.
+func within(session, tree int, b []byte) []byte {
+	b[4+36], b[4+40] = byte(tree), byte(session)
+	return b
+}
+
 func TestSMB2Stream(t *testing.T) {
 	negotiate := netbios(smb2(0, 0, false, 0,
 		36, 0, 2, 0, 1, 0, 0, 0, make([]byte, 28), // two dialects
@@ -85,13 +91,14 @@ func TestSMB2Stream(t *testing.T) {
 			{FromClient, negotiate},
 			{FromServer, negotiated},
 			{FromClient, setup2(1, []byte("NTLMSSP\x00\x01\x00\x00\x00"))},
-			{FromServer, setupAnswer2(1, statusMoreProcessing)},
+			{FromServer, within(0x29, 7, setupAnswer2(1, statusMoreProcessing))},
 			{FromClient, setup2(2, auth)},
 			{FromServer, setupAnswer2(2, 0)},
 			{FromClient, tree},
 			{FromServer, netbios(smb2(3, 4, true, 0, 16, 0, 1, 0, make([]byte, 12)))},
 		}, []Message{
 			&SMB{Version: 2, Command: "NEGOTIATE", Answered: true, Dialects: []string{"2.10", "3.11"}, Dialect: "3.11", Signing: true},
+			&SMB{Version: 2, Command: "SESSION_SETUP", Answered: true, Status: statusMoreProcessing, SessionID: 0x29, TreeID: 7},
 			session,
 			login(Succeeded),
 			&SMB{Version: 2, Command: "TREE_CONNECT", Answered: true, Share: `\\nas\media`, ShareType: "disk"},
@@ -146,12 +153,12 @@ func TestSMB1Stream(t *testing.T) {
 			{FromClient, smb1(smb1Negotiate, false, 0, nil, []byte("\x02LANMAN1.0\x00\x02NT LM 0.12\x00"))},
 			{FromServer, smb1(smb1Negotiate, true, 0, join(le16(1), 3, make([]byte, 31)), nil)},
 			{FromClient, smb1(smb1SessionSetup, false, 0, plain, names)},
-			{FromServer, smb1(smb1SessionSetup, true, 0, join(0xff, 0, 0, 0, le16(1)), nil)},
+			{FromServer, smb1(smb1SessionSetup, true, 0, join(0xff, 0, 0, 0, le16(1)), join(0, wide("Linux\x00ksmbd\x00")))},
 			{FromClient, smb1(smb1TreeConnect, false, 0, share, join(0, wide("\\\\nas\\IPC$\x00"), "?????\x00"))},
 			{FromServer, smb1(smb1TreeConnect, true, 0, join(0xff, 0, 0, 0), []byte("IPC\x00"))},
 		}, []Message{
 			&SMB{Version: 1, Command: "NEGOTIATE", Answered: true, Dialects: []string{"LANMAN1.0", "NT LM 0.12"}, Dialect: "NT LM 0.12"},
-			&SMB{Version: 1, Command: "SESSION_SETUP", Answered: true, Guest: true, NTLM: &NTLM{User: "guest", Domain: "WORK"}},
+			&SMB{Version: 1, Command: "SESSION_SETUP", Answered: true, Guest: true, NTLM: &NTLM{User: "guest", Domain: "WORK"}, ClientOS: "Unix", ClientLM: "Samba", ServerOS: "Linux", ServerLM: "ksmbd"},
 			&Login{Service: "smb", User: `WORK\guest`, Mechanism: "NTLM", Outcome: Succeeded},
 			&SMB{Version: 1, Command: "TREE_CONNECT", Answered: true, Share: `\\nas\IPC$`, ShareType: "pipe"},
 		}, nil},

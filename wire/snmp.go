@@ -3,6 +3,7 @@ package wire
 import (
 	"fmt"
 	"hash/maphash"
+	"net/netip"
 	"strconv"
 )
 
@@ -10,13 +11,21 @@ import (
 // those before it on its flow: polling repeats itself. Communities are secrets
 // and never kept.
 type SNMP struct {
-	Version   uint8    // 1, 2, 3
-	PDU       string   // "get_request", "response" ...; "" if encrypted
-	User      string   // of the user-based security model of 3
-	Encrypted bool     // the PDU is
-	Error     int      // error-status of a response (RFC 3416 section 3), 0 if none
-	Vars      []string // object identifiers, at most 8
-	Truncated bool     // cut by the snap length
+	Version   uint8     // 1, 2, 3
+	PDU       string    // "get_request", "response" ...; "" if encrypted
+	User      string    // of the user-based security model of 3
+	Encrypted bool      // the PDU is
+	Error     int       // error-status of a response (RFC 3416 section 3), 0 if none
+	Vars      []string  // object identifiers, at most 8
+	Trap      *SNMPTrap // of a trap of version 1
+	Truncated bool      // cut by the snap length
+}
+
+// SNMPTrap is what a trap of version 1 reports (RFC 1157 section 4.1.6).
+type SNMPTrap struct {
+	Enterprise string     // object identifier of what reports
+	Agent      netip.Addr // that it names, the zero Addr if none
+	Generic    int        // 0 coldStart ... 6 enterpriseSpecific
 }
 
 // Protocol implements Message.
@@ -139,10 +148,13 @@ func (p *snmpPacket) user(r *berReader) *berReader {
 // pduBody reads a PDU; it reports whether it is well-formed.
 func (p *snmpPacket) pduBody(r *berReader) bool {
 	if p.pdu == snmpTrap1 {
-		p.msg.Vars = append(p.msg.Vars, oidText(r.want(berOID)))
-		r.next()
+		trap := &SNMPTrap{Enterprise: oidText(r.want(berOID))}
+		if _, agent := r.next(); len(agent) == 4 {
+			trap.Agent = addr4(agent)
+		}
+		trap.Generic = berInt(r.want(berInteger))
 		r.want(berInteger)
-		r.want(berInteger)
+		p.msg.Trap = trap
 		r.next()
 	} else {
 		r.want(berInteger)
