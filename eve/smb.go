@@ -56,7 +56,7 @@ func (w *Writer) smb(ev *flow.Event, m *wire.SMB) error {
 		body.Command += "_ANDX"
 	}
 	if m.ShareType == "pipe" {
-		body.Pipe, body.Share = m.Share, ""
+		body.Pipe = m.Share
 	}
 	if m.Answered {
 		body.Status, body.StatusCode = ntStatusName(m.Status), fmt.Sprintf("0x%x", m.Status)
