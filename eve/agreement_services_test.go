@@ -25,6 +25,8 @@ func serviceKinds() []compared {
 		eachPart(sameValues("Kerberos clients", "kerberos.CNameString", "krb5.cname", nil)),
 		sameValues("MySQL users", "mysql.user", "mysql.user", nil),
 		sameValues("MySQL versions", "mysql.version", "mysql.version", nil),
+		sameValues("AMQP exchanges", "amqp.method.arguments.exchange", "amqp.publish.exchange", nil),
+		sameValues("AMQP routing keys", "amqp.method.arguments.routing_key", "amqp.publish.routing_key", nil),
 		redisCommands(),
 		sameValues("NTP modes", "ntp.flags.mode", "ntp.mode", nil),
 		sameValues("NTP versions", "ntp.flags.vn", "ntp.version", nil),

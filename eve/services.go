@@ -10,6 +10,7 @@ import (
 // serviceBodies are the objects of the services that people and devices log in
 // to, or run beside them.
 type serviceBodies struct {
+	AMQP     *amqpBody     `json:"amqp,omitempty"`
 	CoAP     *coapBody     `json:"coap,omitempty"`
 	Kerberos *kerberosBody `json:"krb5,omitempty"`
 	LDAP     *ldapBody     `json:"ldap,omitempty"`
@@ -45,6 +46,10 @@ func (w *Writer) service(ev *flow.Event, m wire.Message) error {
 		return w.mqtt(ev, &mqttBody{Publish: &mqttPublish{sideName(m.From), m.QoS, m.Retain, m.Dup, m.Topic}})
 	case *wire.MQTTSubscribe:
 		return w.mqtt(ev, mqttSubscribeBody(m))
+	case *wire.AMQP:
+		return w.amqp(ev, amqpSessionBody(m))
+	case *wire.AMQPPublish:
+		return w.amqp(ev, &amqpBody{Publish: &amqpPublish{sideName(m.From), m.Exchange, m.RoutingKey}})
 	case *wire.CoAP:
 		return w.coap(ev, m)
 	case *wire.Kerberos:

@@ -10,7 +10,6 @@ import (
 type sasl struct {
 	login *Login // nil if no exchange is under way
 	user  []byte // of LOGIN, until the secret has come
-	step  int
 }
 
 // maxMechanism bounds the name of a mechanism (RFC 4422 section 3.1).
@@ -35,11 +34,18 @@ func (s *sasl) response(line []byte) {
 	line = bytes.TrimSpace(line)
 	raw := make([]byte, base64.StdEncoding.DecodedLen(len(line)))
 	n, err := base64.StdEncoding.Decode(raw, line)
-	s.step++
 	if err != nil {
 		return
 	}
-	raw = raw[:n]
+	s.read(raw[:n])
+	clear(raw)
+}
+
+// read reads what the client sends, as AMQP carries it. raw is not kept.
+func (s *sasl) read(raw []byte) {
+	if s.login == nil {
+		return
+	}
 	switch s.login.Mechanism {
 	case "PLAIN": // RFC 4616: authzid, NUL, authcid, NUL, passwd
 		if parts := bytes.SplitN(raw, []byte{0}, 3); len(parts) == 3 {
@@ -47,7 +53,7 @@ func (s *sasl) response(line []byte) {
 		}
 	case "LOGIN": // draft-murchison-sasl-login: a line for each
 		if s.user == nil {
-			s.user = raw
+			s.user = bytes.Clone(raw)
 			s.login.User = userText(raw)
 			return
 		}
@@ -67,7 +73,6 @@ func (s *sasl) response(line []byte) {
 	default:
 		s.named(raw)
 	}
-	clear(raw)
 }
 
 // secret takes note of a secret in clear.

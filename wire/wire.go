@@ -233,6 +233,7 @@ func Table() []Protocol {
 			Sniff: sniffAnyHTTP, SniffLate: sniffLateHTTP, NewStream: newHTTPStream, LongLived: true,
 		},
 		// Services with logins.
+		{Name: "amqp", TCPPorts: []uint16{5672}, Sniff: sniffAMQP, NewStream: newAMQPStream, LongLived: true},
 		{Name: "coap", UDPPorts: []uint16{5683}, SniffDatagram: sniffCoAP, LeadByte: leadsCoAP, NewDatagrams: newCoAPFlow},
 		{Name: "ftp", TCPPorts: []uint16{21}, Sniff: sniffFTP, NewStream: newFTPStream, LongLived: true},
 		{Name: "imap", TCPPorts: []uint16{143}, Sniff: sniffIMAP, NewStream: newIMAPStream},
