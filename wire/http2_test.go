@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -79,7 +80,7 @@ func http2Session(tb testing.TB, requests ...*http.Request) []chunk {
 	var mu sync.Mutex
 	var log []chunk
 	listener := pipeListener{make(chan net.Conn, 1), new(sync.Once)}
-	transport := &http.Transport{Protocols: protocols, Dial: func(string, string) (net.Conn, error) {
+	transport := &http.Transport{Protocols: protocols, DialContext: func(context.Context, string, string) (net.Conn, error) {
 		c, s := net.Pipe()
 		listener.conns <- s
 		return recordingConn{c, &mu, &log}, nil

@@ -61,6 +61,7 @@ func TestReadmeCommands(t *testing.T) {
 	}
 	for name, content := range map[string][]byte{
 		"monday.pcap": home, "tuesday.pcap.gz": packed.Bytes(), "week.pcapng": home, "day.pcap": home,
+		"gatehouse.yaml": []byte("store:\n  path: state\nsinks:\n  archive:\n    type: file\n    path: alerts.jsonl\n"),
 	} {
 		if err := os.WriteFile(name, content, 0o600); err != nil {
 			t.Fatal(err)
