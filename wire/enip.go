@@ -1,6 +1,9 @@
 package wire
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // ENIP is one EtherNet/IP encapsulation message with the CIP requests or
 // responses in it (ODVA, The CIP Networks Library, volumes 1 and 2). Cyclic
@@ -177,7 +180,12 @@ func parseENIPDatagram(b []byte) (Message, error) {
 // parseENIP reads a message of which the header is there.
 func parseENIP(b []byte, response, cut bool) *ENIP {
 	c := cursor{b: b}
-	m := &ENIP{Response: response, Command: c.le16(), Truncated: cut}
+	one := &struct {
+		ENIP
+		first [1]CIP // the only one of most messages, allocated with it
+	}{}
+	m := &one.ENIP
+	*m = ENIP{Response: response, Command: c.le16(), CIP: one.first[:0], Truncated: cut}
 	c.skip(2)
 	m.Session, m.Status = c.le32(), c.le32()
 	c.skip(12)
@@ -188,9 +196,11 @@ func parseENIP(b []byte, response, cut bool) *ENIP {
 	case enipListIdentity:
 		m.items(&c)
 	}
-	if len(m.CIP) > 0 {
-		m.Response = m.CIP[0].Response
+	if len(m.CIP) == 0 {
+		m.CIP = nil
+		return m
 	}
+	m.Response = m.CIP[0].Response
 	return m
 }
 
@@ -205,9 +215,9 @@ func (m *ENIP) items(c *cursor) {
 		switch kind {
 		case itemConnected:
 			item.skip(2) // sequence count
-			m.cip(&item, 0)
+			m.cip(item.b, 0)
 		case itemUnconnected:
-			m.cip(&item, 0)
+			m.cip(item.b, 0)
 		case itemIdentity:
 			m.identity(&item)
 		}
@@ -231,11 +241,13 @@ func (m *ENIP) identity(c *cursor) {
 	}
 }
 
-// cip reads one CIP message and those in it.
-func (m *ENIP) cip(c *cursor, depth int) {
-	if len(c.b) < 2 || len(m.CIP) == maxCIP || depth == maxCIPDepth {
+// cip reads one CIP message and those in it. It is given bytes and not their
+// cursor, which would have to be allocated to be handed down.
+func (m *ENIP) cip(b []byte, depth int) {
+	if len(b) < 2 || len(m.CIP) == maxCIP || depth == maxCIPDepth {
 		return
 	}
+	c := cursor{b: b}
 	service := c.u8()
 	r := CIP{Service: service &^ 0x80, Response: service&0x80 != 0}
 	if r.Response {
@@ -247,32 +259,31 @@ func (m *ENIP) cip(c *cursor, depth int) {
 		r.path(&path)
 	}
 	if r.Service == cipExecutePCCC && (r.Response || r.Class == classPCCC) {
-		r.pccc(c)
+		r.pccc(&c)
 	}
 	m.CIP = append(m.CIP, r)
 	switch {
 	case r.Service == cipMultiple && (r.Response || r.Class == classRouter):
-		m.multiple(c, depth)
+		m.multiple(c.b, depth)
 	case r.Service == cipUnconnectedSend && !r.Response && r.Class == classConnection:
 		c.skip(2) // priority, ticks
 		n := int(c.le16())
-		inner := cursor{b: c.upTo(n)}
-		m.cip(&inner, depth+1)
+		m.cip(c.upTo(n), depth+1)
 	}
 }
 
 // multiple reads the messages within a Multiple Service Packet: their number
 // and where each begins, counted from the number.
-func (m *ENIP) multiple(c *cursor, depth int) {
-	all := c.b
+func (m *ENIP) multiple(all []byte, depth int) {
+	c := cursor{b: all}
 	n := int(c.le16())
+	m.CIP = slices.Grow(m.CIP, min(n, len(all)/2, maxCIP-len(m.CIP)))
 	for range min(n, maxCIP) {
 		at := int(c.le16())
 		if c.short || at < 2+2*n || at >= len(all) {
 			return
 		}
-		inner := cursor{b: all[at:]}
-		m.cip(&inner, depth+1)
+		m.cip(all[at:], depth+1)
 	}
 }
 
