@@ -3,6 +3,7 @@ package eve
 import (
 	"encoding/hex"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -28,6 +29,10 @@ func serviceKinds() []compared {
 		sameValues("AMQP exchanges", "amqp.method.arguments.exchange", "amqp.publish.exchange", nil),
 		sameValues("AMQP routing keys", "amqp.method.arguments.routing_key", "amqp.publish.routing_key", nil),
 		redisCommands(),
+		postgresParameters(),
+		sameValues("IMAP commands", "imap.request.command", "imap.command", upper),
+		sameValues("syslog facilities", "syslog.facility", "syslog.facility", syslogFacility),
+		sameValues("syslog hosts", "syslog.hostname", "syslog.host", nil),
 		sameValues("NTP modes", "ntp.flags.mode", "ntp.mode", nil),
 		sameValues("NTP versions", "ntp.flags.vn", "ntp.version", nil),
 		sameValues("NTP strata", "ntp.stratum", "ntp.stratum", nil),
@@ -164,6 +169,42 @@ func redisCommands() compared {
 		}
 	}
 	return c
+}
+
+// postgresParameters compares what startup messages say, of the parameters
+// that are logged.
+func postgresParameters() compared {
+	const kind, name, value = "pgsql.type", "pgsql.parameter_name", "pgsql.parameter_value"
+	logged := []string{"user", "database", "application_name"}
+	c := sameValues("PostgreSQL parameters", value, "", nil)
+	c.filter, c.fields = kind, []string{kind, name, value}
+	c.ours = func(l *line, add func(string)) {
+		for _, path := range []string{"user", "optional_parameters.*"} {
+			for _, v := range l.values("pgsql.request.startup_parameters." + path) {
+				add(v)
+			}
+		}
+	}
+	c.theirs = func(row map[string][]string, add func(string)) {
+		if !slices.Contains(row[kind], "Startup message") {
+			return
+		}
+		for i, v := range row[value] {
+			if i < len(row[name]) && slices.Contains(logged, row[name][i]) {
+				add(v)
+			}
+		}
+	}
+	return c
+}
+
+// syslogFacility names a facility.
+func syslogFacility(v string) string {
+	n, err := strconv.ParseUint(v, 10, 8)
+	if err != nil {
+		return v
+	}
+	return facilityName(uint8(n))
 }
 
 // notNull is a string of NTLM, for which tshark writes NULL if it is empty.

@@ -30,10 +30,10 @@ type syslogFlow struct{ seen []Syslog }
 
 func newSyslogFlow() Datagrams { return &syslogFlow{} }
 
-// sniffSyslog recognises a priority with a version or a date behind it.
+// sniffSyslog recognises a priority with a version, a date or a tag behind it.
 func sniffSyslog(b []byte) bool {
 	m, rest, ok := syslogPriority(b)
-	return ok && (m.Version == 1 || syslogDate(rest) > 0)
+	return ok && (m.Version == 1 || syslogDate(rest) > 0 || syslogNumbered(rest) || len(syslogTag(rest)) > 0)
 }
 
 // Datagram implements Datagrams.
@@ -78,17 +78,60 @@ func syslogPriority(b []byte) (m Syslog, rest []byte, ok bool) {
 	return m, rest, true
 }
 
-// syslogDate returns the length of "Mmm dd hh:mm:ss " (RFC 3164 section
-// 4.1.2), 0 if there is none.
+// syslogTime tells "Mmm dd hh:mm:ss" (RFC 3164 section 4.1.2).
+func syslogTime(b []byte) bool {
+	if len(b) < len("Oct 11 22:14:15") || b[3] != ' ' || b[6] != ' ' || b[9] != ':' || b[12] != ':' {
+		return false
+	}
+	i := bytes.Index([]byte("JanFebMarAprMayJunJulAugSepOctNovDec"), b[:3])
+	return i >= 0 && i%3 == 0
+}
+
+// syslogDate returns the length of "Mmm dd hh:mm:ss ", 0 if there is none.
 func syslogDate(b []byte) int {
 	const date = len("Oct 11 22:14:15 ")
-	if len(b) < date || b[3] != ' ' || b[6] != ' ' || b[9] != ':' || b[12] != ':' || b[15] != ' ' {
-		return 0
-	}
-	if i := bytes.Index([]byte("JanFebMarAprMayJunJulAugSepOctNovDec"), b[:3]); i < 0 || i%3 != 0 {
+	if len(b) < date || b[date-1] != ' ' || !syslogTime(b) {
 		return 0
 	}
 	return date
+}
+
+// syslogNumbered tells how Cisco IOS begins: a running number and the time,
+// which is marked where the clock is not set: "30: *Sep 22 13:34:49.195: ".
+func syslogNumbered(b []byte) bool {
+	n := 0
+	for n < len(b) && n < 10 && isDigit(b[n]) {
+		n++
+	}
+	rest, ok := bytes.CutPrefix(b[n:], []byte(": "))
+	return ok && n > 0 && syslogTime(bytes.TrimLeft(rest, "*."))
+}
+
+// syslogTag returns the program of a message that has no date, as small
+// devices send it: "snmpd[6956]: ", "ssg: ". nil if there is none.
+func syslogTag(b []byte) []byte {
+	n := 0
+	for n < len(b) && n <= maxSyslogProgram && (isAlnum(b[n]) || n > 0 && (b[n] == '-' || b[n] == '_' || b[n] == '.')) {
+		n++
+	}
+	if n == 0 || n > maxSyslogProgram || isDigit(b[0]) {
+		return nil
+	}
+	rest := b[n:]
+	if len(rest) > 0 && rest[0] == '[' {
+		end := 1
+		for end < len(rest) && end <= 10 && isDigit(rest[end]) {
+			end++
+		}
+		if end == 1 || end == len(rest) || rest[end] != ']' {
+			return nil
+		}
+		rest = rest[end+1:]
+	}
+	if !bytes.HasPrefix(rest, []byte(": ")) {
+		return nil
+	}
+	return b[:n]
 }
 
 // header reads host and program.
@@ -102,6 +145,7 @@ func (m *Syslog) header(rest []byte) {
 	}
 	n := syslogDate(rest)
 	if n == 0 {
+		m.Program = string(syslogTag(rest))
 		return
 	}
 	host, rest := word(rest[n:])

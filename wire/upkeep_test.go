@@ -89,11 +89,17 @@ func TestSyslogFlow(t *testing.T) {
 		{"RFC 5424 without host", []chunk{{FromClient, []byte("<165>1 - - - - - -")}}, []Message{&Syslog{Facility: 20, Severity: 5, Version: 1}}, nil},
 		{"no host", []chunk{{FromClient, []byte("<0>Oct  1 02:04:05 kernel: text")}}, []Message{&Syslog{}}, nil},
 		{"no date", []chunk{{FromClient, []byte("<191>text")}}, []Message{&Syslog{Facility: 23, Severity: 7}}, nil},
+		{"a tag", []chunk{{FromClient, []byte("<30>snmpd[6956]: text")}, {FromClient, []byte("<134>ssg: text")}}, []Message{
+			&Syslog{Facility: 3, Severity: 6, Program: "snmpd"}, &Syslog{Facility: 16, Severity: 6, Program: "ssg"},
+		}, nil},
+		{"Cisco IOS", []chunk{{FromClient, []byte("<189>30: *Sep 22 13:34:49.195: %SYS-5-CONFIG_I: text")}}, []Message{&Syslog{Facility: 23, Severity: 5}}, nil},
 		{"priority 192", []chunk{{FromClient, []byte("<192>text")}}, nil, ErrNotMine},
 		{"XML", []chunk{{FromClient, []byte("<a>text")}}, nil, ErrNotMine},
 	})
 	for in, want := range map[string]bool{
-		string(old): true, "<165>1 2026": true, "<13>text": false, "<13>Oxt 11 22:14:15 a": false, "": false,
+		string(old): true, "<165>1 2026": true, "<13>text": false,
+		"<30>snmpd[6956]: x": true, "<30>ssg: x": true, "<30>ssg:x": false, "<30>ssg[a]: x": false, "<30>ssg[1": false, "<30>9: x": false, "<30>: x": false,
+		"<189>30: *Sep 22 13:34:49.195: x": true, "<189>30: *Sep 22": false, "<189>: *Sep 22 13:34:49.195: x": false, "<13>Oxt 11 22:14:15 a": false, "": false,
 	} {
 		if got := sniffSyslog([]byte(in)); got != want {
 			t.Errorf("%q: %v", in, got)
@@ -104,7 +110,7 @@ func TestSyslogFlow(t *testing.T) {
 func FuzzNTP(f *testing.F) { fuzzFlow(f, newNTPFlow, sniffNTP, 123, join(0x23, make([]byte, 47))) }
 
 func FuzzSyslog(f *testing.F) {
-	fuzzFlow(f, newSyslogFlow, sniffSyslog, 514, []byte("<34>Oct 11 22:14:15 a b: c"), []byte("<34>1 - a b"))
+	fuzzFlow(f, newSyslogFlow, sniffSyslog, 514, []byte("<34>Oct 11 22:14:15 a b: c"), []byte("<34>1 - a b"), []byte("<30>a[1]: b"), []byte("<30>1: *Oct 11 22:14:15: b"))
 }
 
 func FuzzTFTP(f *testing.F) {
