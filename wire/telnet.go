@@ -62,7 +62,8 @@ func newTelnetStream() Stream { return &telnetStream{} }
 var _ Flusher = (*telnetStream)(nil)
 
 // sniffTelnet recognises the negotiation of an option, with which servers
-// begin: IAC, a verb and one of the options that the IANA lists.
+// begin: IAC, a verb and one of the options that the IANA lists; then another
+// command or text. Zeros would be those of a Modbus header.
 func sniffTelnet(_ Dir, b []byte) Match {
 	switch {
 	case len(b) > 0 && b[0] != telnetIAC, len(b) > 1 && (b[1] < telnetWill || b[1] > telnetDont):
@@ -71,7 +72,11 @@ func sniffTelnet(_ Dir, b []byte) Match {
 		return Maybe
 	case b[2] > 49 && (b[2] < 138 || b[2] > 141) && b[2] != telnetIAC:
 		return No
-	case len(b) == 3 || b[3] == telnetIAC || b[3] < 0x80:
+	case len(b) == 3 || b[3] == telnetIAC || b[3] >= ' ' && b[3] < 0x7f:
+		return Yes
+	}
+	switch b[3] {
+	case '\a', '\b', '\t', '\n', '\r', 0x1b:
 		return Yes
 	}
 	return No
