@@ -20,6 +20,11 @@ type IKE struct {
 	Response     bool    // IKEv2: an answer
 	Encrypted    bool    // the payloads cannot be read
 	Payloads     []uint8 // types in order, as far as they are in clear, at most 32
+	// Proposals are what an initiator of IKEv1 offers, or the one that the
+	// responder of either version chose; at most 8.
+	Proposals []IKEAlgorithms
+	Notify    []uint16 // IKEv2: types of notifications in clear, at most 16
+	Vendors   []string // vendor identifiers, hex, at most 8 of 32 bytes
 }
 
 // Protocol implements Message.
@@ -85,7 +90,7 @@ type ikeFlow struct {
 
 // ikeKind is what messages are told once for.
 type ikeKind struct {
-	spi      [8]byte
+	spis     [16]byte // the responder's is new behind a cookie
 	dir      Dir
 	exchange uint8
 }
@@ -109,7 +114,7 @@ func (f *ikeFlow) Datagram(dir Dir, b []byte, msgs []Message) ([]Message, error)
 	if err != nil {
 		return msgs, err
 	}
-	kind := ikeKind{[8]byte(b), dir, m.Exchange}
+	kind := ikeKind{[16]byte(b), dir, m.Exchange}
 	if slices.Contains(f.told[:], kind) {
 		return msgs, nil
 	}
@@ -170,12 +175,14 @@ func parseIKE(dir Dir, b []byte) (*IKE, error) {
 			m.Encrypted = true
 			break
 		}
+		kind := next
 		next = c.u8()
 		c.skip(1)
-		c.skip(int(c.u16()) - 4)
+		body := c.take(int(c.u16()) - 4)
 		if c.short {
 			break
 		}
+		m.payload(kind, body)
 	}
 	return m, nil
 }
