@@ -9,6 +9,7 @@ type quicBody struct {
 	SNI       string `json:"sni,omitempty"`
 	UserAgent string `json:"ua,omitempty"`
 	JA3       *ja3   `json:"ja3,omitempty"`
+	JA3S      *ja3   `json:"ja3s,omitempty"`
 	JA4       string `json:"ja4,omitempty"`
 
 	Cipher         string    `json:"cipher,omitempty"`
@@ -24,7 +25,7 @@ type quicBody struct {
 // quic is the same handshake as Suricata shows it in QUIC.
 func (t *tlsBody) quic() *quicBody {
 	q := &quicBody{
-		SNI: t.SNI, UserAgent: t.userAgent, JA3: t.JA3, JA4: t.JA4,
+		SNI: t.SNI, UserAgent: t.userAgent, JA3: t.JA3, JA3S: t.JA3S, JA4: t.JA4,
 		Cipher: t.Cipher, ClientALPNs: t.ClientALPNs, SessionResumed: t.SessionResumed,
 		Retry: t.Retry, ECH: t.ECH, EncryptedDNS: t.EncryptedDNS, Truncated: t.Truncated, Alert: t.Alert,
 	}

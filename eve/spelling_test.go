@@ -42,16 +42,23 @@ func TestSplitHost(t *testing.T) {
 	}
 }
 
-func TestCertificateOrder(t *testing.T) {
+func TestCertificateName(t *testing.T) {
 	for dn, want := range map[string]string{
-		"":                              "",
-		"CN=a":                          "CN=a",
-		"CN=a,O=Example\\, Ltd,C=NL":    "C=NL, O=Example\\, Ltd, CN=a",
-		`CN=a\\,O=b`:                    `O=b, CN=a\\`,
-		`CN=ends with a backslash,O=b\`: `O=b\, CN=ends with a backslash`,
+		"":                            "",
+		"CN=a":                        "CN=a",
+		`CN=a,O=Example\, Ltd,C=NL`:   "C=NL, O=Example, Ltd, CN=a",
+		`CN=a\\,O=b`:                  `O=b, CN=a\`,
+		`CN=a=b\=c`:                   "CN=a=b=c",
+		`CN=a\0Db`:                    "CN=a\rb",
+		`emailAddress=a@b+2.5.4.41=x`: "Email=a@b + name=x",
+		`2.5.4.15=Private\+,1.3.6.1.4.1.311.60.2.1.3=US,STREET=1 A St`: "streetAddress=1 A St, msJurisdictionCountry=US, businessCategory=Private+",
+		`CN=ends with a backslash,O=b\`:                                `O=b\, CN=ends with a backslash`,
+		`CN=ends with one\A`:                                           "CN=ends with oneA",
+		",,":                                                           ", ",
+		"no attribute":                                                 "no attribute",
 	} {
-		if got := certificateOrder(dn); got != want {
-			t.Errorf("certificateOrder(%q) = %q, want %q", dn, got, want)
+		if got := certificateName(dn); got != want {
+			t.Errorf("certificateName(%q) = %q, want %q", dn, got, want)
 		}
 	}
 }

@@ -2,8 +2,9 @@ package eve
 
 import (
 	"cmp"
+	"crypto/md5"
 	"crypto/sha1"
-	"slices"
+	"encoding/hex"
 	"strings"
 	"time"
 
@@ -21,6 +22,7 @@ type tlsBody struct {
 	ClientALPNs    []string     `json:"client_alpns,omitempty"`
 	ServerALPNs    []string     `json:"server_alpns,omitempty"`
 	JA3            *ja3         `json:"ja3,omitempty"`
+	JA3S           *ja3         `json:"ja3s,omitempty"`
 	JA4            string       `json:"ja4,omitempty"`
 	Client         *certificate `json:"client,omitempty"`
 	Alert          *tlsAlert    `json:"alert,omitempty"`
@@ -44,8 +46,15 @@ type certificate struct {
 	NotAfter    string `json:"notafter,omitempty"`
 }
 
+// ja3 is a fingerprint and what it is the hash of.
 type ja3 struct {
 	Hash string `json:"hash"`
+	Text string `json:"string"`
+}
+
+func ja3Of(text string) *ja3 {
+	sum := md5.Sum([]byte(text)) // how JA3 is defined; it protects nothing
+	return &ja3{hex.EncodeToString(sum[:]), text}
 }
 
 type tlsAlert struct {
@@ -76,7 +85,7 @@ func (w *Writer) clientHello(ev *flow.Event, m *wire.ClientHello) error {
 		t.quicVersion, t.userAgent = m.QUICVersion, m.UserAgent
 		t.SNI, t.ClientALPNs, t.JA4 = m.SNI, m.ALPN, m.JA4
 		if m.JA3 != "" {
-			t.JA3 = &ja3{m.JA3}
+			t.JA3 = &ja3{m.JA3, m.JA3Text()}
 		}
 	})
 }
@@ -89,6 +98,9 @@ func (w *Writer) serverHello(ev *flow.Event, m *wire.ServerHello) error {
 		t.Version = versionName(m.Version)
 		t.Cipher = wire.CipherName(m.Cipher)
 		t.SessionResumed = m.Resumed
+		if m.JA3S != "" {
+			t.JA3S = ja3Of(m.JA3S)
+		}
 		if m.ALPN != "" {
 			t.ServerALPNs = []string{m.ALPN}
 		}
@@ -172,8 +184,8 @@ func (w *Writer) tls(r *flow.Record, body *tlsBody, at int64) error {
 
 func describe(m *wire.Certificate) certificate {
 	c := certificate{
-		Subject:   certificateOrder(m.Subject),
-		IssuerDN:  certificateOrder(m.Issuer),
+		Subject:   certificateName(m.Subject),
+		IssuerDN:  certificateName(m.Issuer),
 		Serial:    serial(m.Serial),
 		NotBefore: validity(m.NotBefore),
 		NotAfter:  validity(m.NotAfter),
@@ -183,25 +195,6 @@ func describe(m *wire.Certificate) certificate {
 		c.Fingerprint = colonHex(sum[:])
 	}
 	return c
-}
-
-// certificateOrder turns a distinguished name from the order of RFC 2253 into
-// that of the certificate, which Suricata writes: "C=US, O=Example, CN=a".
-func certificateOrder(dn string) string {
-	var parts []string
-	start := 0
-	for i := 0; i < len(dn); i++ {
-		switch dn[i] {
-		case '\\':
-			i++ // an escaped comma does not separate
-		case ',':
-			parts = append(parts, dn[start:i])
-			start = i + 1
-		}
-	}
-	parts = append(parts, dn[start:])
-	slices.Reverse(parts)
-	return strings.Join(parts, ", ")
 }
 
 // serial turns "0c0099" into "0C:00:99".

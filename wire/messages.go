@@ -119,6 +119,7 @@ type ServerHello struct {
 	ALPN          string // "" when absent or encrypted (TLS 1.3)
 	Resumed       bool   // the server echoed the client's non-empty session id below TLS 1.3, or chose a PSK
 	Retry         bool
+	JA3S          string // text of the fingerprint, whose MD5 is its hash
 }
 
 // Protocol implements Message.

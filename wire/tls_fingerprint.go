@@ -8,17 +8,35 @@ import (
 	"strconv"
 )
 
-// ja3 is the JA3 fingerprint (Salesforce, 2017): the MD5 of
-// version,ciphers,extensions,groups,point-formats in decimal, as hex.
+// ja3 is the JA3 fingerprint (Salesforce, 2017): the MD5 of its text, as hex.
 func (m *ClientHello) ja3() string {
 	var scratch [1024]byte
-	b := strconv.AppendUint(scratch[:0], uint64(m.Version), 10)
+	sum := md5.Sum(m.appendJA3(scratch[:0]))
+	return hex.EncodeToString(sum[:])
+}
+
+// JA3Text is what JA3 is the hash of:
+// version,ciphers,extensions,groups,point-formats in decimal.
+func (m *ClientHello) JA3Text() string {
+	var scratch [1024]byte
+	return string(m.appendJA3(scratch[:0]))
+}
+
+func (m *ClientHello) appendJA3(b []byte) []byte {
+	b = strconv.AppendUint(b, uint64(m.Version), 10)
 	b = appendDecimals(append(b, ','), m.Ciphers)
 	b = appendDecimals(append(b, ','), m.Extensions)
 	b = appendDecimals(append(b, ','), m.Curves)
-	b = appendDecimals(append(b, ','), m.PointFormats)
-	sum := md5.Sum(b)
-	return hex.EncodeToString(sum[:])
+	return appendDecimals(append(b, ','), m.PointFormats)
+}
+
+// ja3s is the text of the JA3S fingerprint: version,cipher,extensions in
+// decimal, in the order in which the server sent them.
+func ja3s(version, cipher uint16, extensions []uint16) string {
+	var scratch [256]byte
+	b := strconv.AppendUint(scratch[:0], uint64(version), 10)
+	b = strconv.AppendUint(append(b, ','), uint64(cipher), 10)
+	return string(appendDecimals(append(b, ','), extensions))
 }
 
 func appendDecimals[T uint8 | uint16](b []byte, list []T) []byte {

@@ -195,21 +195,27 @@ func parseServerHello(recordVersion uint16, body, clientSession []byte) (*Server
 		return nil, errServerHello
 	}
 	m.Retry = [32]byte(random) == helloRetryRandom
-	psk := false
+	legacy, psk := m.Version, false
+	var scratch [32]uint16
+	ids := scratch[:0]
 	if s.ReadUint16LengthPrefixed(&extensions) {
-		psk = m.readExtensions(extensions)
+		psk, ids = m.readExtensions(extensions, ids)
 	}
+	m.JA3S = ja3s(legacy, m.Cipher, ids)
 	echoed := len(sessionID) > 0 && bytes.Equal(sessionID, clientSession)
 	m.Resumed = psk || echoed && m.TLSVersion() < versionTLS13
 	return m, nil
 }
 
-// readExtensions fills m from the extension block and reports whether the
-// server chose a pre-shared key.
-func (m *ServerHello) readExtensions(block cryptobyte.String) (psk bool) {
+// readExtensions fills m from the extension block, appends the kinds of the
+// extensions to ids, and reports whether the server chose a pre-shared key.
+func (m *ServerHello) readExtensions(block cryptobyte.String, ids []uint16) (psk bool, kinds []uint16) {
 	var id uint16
 	var data cryptobyte.String
 	for block.ReadUint16(&id) && block.ReadUint16LengthPrefixed(&data) {
+		if len(ids) < cap(ids) { // servers send a handful
+			ids = append(ids, id)
+		}
 		switch id {
 		case extSupportedVersions:
 			data.ReadUint16(&m.Version)
@@ -221,5 +227,5 @@ func (m *ServerHello) readExtensions(block cryptobyte.String) (psk bool) {
 			psk = true
 		}
 	}
-	return psk
+	return psk, ids
 }

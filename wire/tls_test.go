@@ -14,6 +14,7 @@ import (
 	"math/big"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -200,6 +201,10 @@ func TestTLSVersions(t *testing.T) {
 				answer := msgs[1].(*ServerHello)
 				if answer.Version != version || answer.Retry || answer.Resumed {
 					t.Errorf("server hello: got %+v, want version %04x", answer, version)
+				}
+				text := fmt.Sprintf("%d,%d,", min(version, tls.VersionTLS12), answer.Cipher) // 1.3 says 1.2 and has an extension for the truth
+				if !strings.HasPrefix(answer.JA3S, text) || (version == tls.VersionTLS13) != strings.HasSuffix(answer.JA3S, ",43-51") {
+					t.Errorf("JA3S: got %q", answer.JA3S)
 				}
 				if version == tls.VersionTLS13 {
 					if len(msgs) != 2 {
