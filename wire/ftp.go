@@ -60,6 +60,8 @@ func sniffFTP(_ Dir, b []byte) Match {
 	return eachLine(b, func(_ int, line []byte) (Match, bool) {
 		verb, rest := word(line)
 		switch {
+		case bytes.Contains(rest, []byte(httpVersion)):
+			return No, true // a request, whatever its method
 		case isWord(verb, "AUTH"):
 			if isWord(rest, "TLS") || isWord(rest, "SSL") || isWord(rest, "TLS-C") {
 				return Yes, true

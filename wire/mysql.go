@@ -65,7 +65,7 @@ func sniffMySQL(_ Dir, b []byte) Match {
 		}
 		size := int(binary.LittleEndian.Uint16(b))
 		caps := binary.LittleEndian.Uint32(b[4:])
-		return maybeYes(size >= 32 && caps&(1<<9) != 0 && bytes.Count(b[13:32], []byte{0}) == 19)
+		return maybeYes(b[8] <= 1 && size >= 32 && caps&(1<<9) != 0 && bytes.Count(b[13:32], []byte{0}) == 19)
 	}
 	return No
 }
