@@ -1,6 +1,9 @@
 package wire
 
-import "fmt"
+import (
+	"bytes"
+	"fmt"
+)
 
 // FTP is a command on an FTP control connection with its final reply (RFC 959,
 // RFC 2228, RFC 4217). The server's greeting has an empty command.
