@@ -25,6 +25,7 @@ type dnsBody struct {
 	RCode       string     `json:"rcode,omitempty"`
 	Queries     []question `json:"queries,omitempty"`
 	Answers     []answer   `json:"answers,omitempty"`
+	Authorities []answer   `json:"authorities,omitempty"`
 	Additionals []answer   `json:"additionals,omitempty"`
 	Grouped     *grouped   `json:"grouped,omitempty"`
 }
@@ -40,11 +41,24 @@ type answer struct {
 	TTL    uint32 `json:"ttl"`
 	RData  string `json:"rdata,omitempty"`
 	SRV    *srv   `json:"srv,omitempty"`
+	SOA    *soa   `json:"soa,omitempty"`
 }
 
 type srv struct {
-	Port uint16 `json:"port"`
-	Name string `json:"name"`
+	Priority uint16 `json:"priority"`
+	Weight   uint16 `json:"weight"`
+	Port     uint16 `json:"port"`
+	Name     string `json:"name"`
+}
+
+type soa struct {
+	MName   string `json:"mname"`
+	RName   string `json:"rname"`
+	Serial  uint32 `json:"serial"`
+	Refresh uint32 `json:"refresh"` // seconds, as the following
+	Retry   uint32 `json:"retry"`
+	Expire  uint32 `json:"expire"`
+	Minimum uint32 `json:"minimum"`
 }
 
 // grouped is the data of the answers by type.
@@ -56,6 +70,7 @@ type grouped struct {
 	MX    []string `json:"MX,omitempty"`
 	NS    []string `json:"NS,omitempty"`
 	PTR   []string `json:"PTR,omitempty"`
+	SOA   []soa    `json:"SOA,omitempty"`
 	SRV   []srv    `json:"SRV,omitempty"`
 	TXT   []string `json:"TXT,omitempty"`
 }
@@ -69,6 +84,7 @@ func (w *Writer) dns(ev *flow.Event, m *wire.DNS) error {
 		ID:          m.ID,
 		Opcode:      m.Opcode,
 		Answers:     answers(m.Answers),
+		Authorities: answers(m.Authority),
 		Additionals: answers(m.Additional),
 	}
 	if m.Response {
@@ -98,7 +114,7 @@ func (w *Writer) dns(ev *flow.Event, m *wire.DNS) error {
 		}
 		// The other records of a query (known answers, what a probe claims)
 		// need no repetition.
-		body.Answers, body.Additionals = nil, nil
+		body.Answers, body.Authorities, body.Additionals = nil, nil, nil
 	}
 	return nil
 }
@@ -131,7 +147,9 @@ func answers(list []wire.DNSRecord) []answer {
 		case r.Addr.IsValid():
 			a.RData = r.Addr.String()
 		case r.Type == typeSRV && (r.Target != "" || r.Port != 0):
-			a.SRV = &srv{Port: r.Port, Name: r.Target}
+			a.SRV = &srv{r.Priority, r.Weight, r.Port, r.Target}
+		case r.SOA != nil:
+			a.SOA = new(soa(*r.SOA))
 		default:
 			a.RData = r.Target
 		}
@@ -146,8 +164,13 @@ func group(list []answer) *grouped {
 	some := false
 	for i := range list {
 		a := &list[i]
-		if a.SRV != nil {
+		switch {
+		case a.SRV != nil:
 			g.SRV = append(g.SRV, *a.SRV)
+			some = true
+			continue
+		case a.SOA != nil:
+			g.SOA = append(g.SOA, *a.SOA)
 			some = true
 			continue
 		}

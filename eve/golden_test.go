@@ -73,6 +73,10 @@ func TestGoldenNames(t *testing.T) {
 	s.udp(camera.at(49153), gateway, s.dnsBytes(layers.DNS{ID: 0x1235, RD: true, Questions: []layers.DNSQuestion{question}}))
 	s.udp(gateway, camera.at(49153), s.dnsBytes(layers.DNS{
 		ID: 0x1235, QR: true, AA: true, RD: true, ResponseCode: layers.DNSResponseCodeNXDomain, Questions: []layers.DNSQuestion{question},
+		Authorities: []layers.DNSResourceRecord{{
+			Name: []byte("example"), Type: layers.DNSTypeSOA, Class: layers.DNSClassIN, TTL: 60,
+			SOA: layers.DNSSOA{MName: []byte("ns.example"), RName: []byte("root.example"), Serial: 7, Refresh: 3600, Retry: 600, Expire: 86400, Minimum: 60},
+		}},
 	}))
 	group := host{[6]byte{1, 0, 0x5e, 0, 0, 0xfb}, "224.0.0.251", 5353}
 	s.udp(camera.at(5353), group, s.dnsBytes(layers.DNS{Questions: []layers.DNSQuestion{

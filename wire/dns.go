@@ -43,6 +43,7 @@ const (
 	dnsTypeA     = 1
 	dnsTypeNS    = 2
 	dnsTypeCNAME = 5
+	dnsTypeSOA   = 6
 	dnsTypePTR   = 12
 	dnsTypeMX    = 15
 	dnsTypeTXT   = 16
@@ -155,16 +156,37 @@ func (p *dnsParser) question() (DNSQuestion, error) {
 // readRecords reads the three record sections. Where the message is cut off it
 // stops and says so in the message; only a contradiction is an error.
 func (p *dnsParser) readRecords(h dnsHeader) error {
+	if h.answers+h.authority+h.additional == 0 {
+		return nil
+	}
 	p.extra = p.extra[:0]
 	more, err := p.section(h.answers, false)
 	p.m.Answers = p.keep(p.extra)
 	p.extra = p.extra[:0]
+	if err == nil && more && h.authority > 0 {
+		more, err = p.readAuthority(h.authority)
+	}
 	if err == nil && more {
-		_, err = p.section(h.authority+h.additional, true)
+		_, err = p.section(h.additional, true)
 		p.m.Additional = p.keep(p.extra)
 	}
 	clear(p.extra) // what they name is not held on to
 	return err
+}
+
+// readAuthority reads the authority section, of which p.extra gets what is kept
+// of the additional section too.
+func (p *dnsParser) readAuthority(n int) (more bool, err error) {
+	p.inAuthority = p.m.Proto == "dns"
+	more, err = p.section(n, true)
+	p.inAuthority = false
+	p.m.Authority = p.keep(p.authority)
+	clear(p.authority)
+	p.authority = p.authority[:0]
+	if !more {
+		p.m.Additional = p.keep(p.extra)
+	}
+	return more, err
 }
 
 // section reads n records into p.extra, if worth is set those that are worth
@@ -183,6 +205,9 @@ func (p *dnsParser) section(n int, worth bool) (more bool, err error) {
 		case err != nil:
 			return false, err
 		case worth && !keep:
+			if p.inAuthority && len(p.authority) < maxDNSRecords {
+				p.authority = append(p.authority, rec)
+			}
 			continue
 		case len(p.extra) == maxDNSRecords:
 			p.m.Truncated = true
@@ -244,12 +269,16 @@ func (p *dnsParser) data(rec *DNSRecord, start, end int) (keep bool, err error) 
 	case dnsTypeMX:
 		rec.Target, err = p.target(start+2, end)
 		return false, err
+	case dnsTypeSOA:
+		rec.SOA, err = p.startOfAuthority(start, end)
+		return false, err
 	case dnsTypePTR:
 		rec.Target, err = p.target(start, end)
 	case dnsTypeSRV:
 		if len(data) < 7 {
 			return false, errDNSData
 		}
+		rec.Priority, rec.Weight = binary.BigEndian.Uint16(data), binary.BigEndian.Uint16(data[2:])
 		rec.Port = binary.BigEndian.Uint16(data[4:])
 		rec.Target, err = p.target(start+6, end)
 	case dnsTypeTXT:
@@ -271,6 +300,27 @@ func (p *dnsParser) target(start, end int) (string, error) {
 		return "", errDNSData
 	}
 	return p.intern(name), nil
+}
+
+// startOfAuthority reads the data of an SOA record: two names and five numbers.
+func (p *dnsParser) startOfAuthority(start, end int) (*DNSSOA, error) {
+	const numbers = 5 * 4
+	soa := p.soa()
+	for _, into := range [...]*string{&soa.MName, &soa.RName} {
+		name, next, err := appendDNSName(p.text[:0], p.b[:end], start)
+		if err != nil {
+			return nil, errDNSData
+		}
+		*into, start = p.intern(name), next
+	}
+	if end-start != numbers {
+		return nil, errDNSData
+	}
+	for i, into := range [...]*uint32{&soa.Serial, &soa.Refresh, &soa.Retry, &soa.Expire, &soa.Minimum} {
+		*into = binary.BigEndian.Uint32(p.b[start+4*i:])
+	}
+	p.soas = p.soas[1:]
+	return soa, nil
 }
 
 // texts splits the data of a TXT record. Empty strings are left out: they say

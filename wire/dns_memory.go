@@ -5,7 +5,8 @@ package wire
 // together, and nearly all of them are of names that it has just asked for.
 const (
 	dnsMessagesAtOnce = 32  // 4 KiB
-	dnsRecordsAtOnce  = 64  // 6 KiB
+	dnsRecordsAtOnce  = 64  // 7 KiB
+	dnsSOAsAtOnce     = 32  // 2 KiB
 	dnsStringsAtOnce  = 128 // 2 KiB
 	// maxDNSNames and maxDNSKept bound the remembered strings to 512 KiB.
 	maxDNSNames = 2048
@@ -21,6 +22,7 @@ type dnsParser struct {
 	messages []dnsOneQuestion
 	records  []DNSRecord
 	strings  []string
+	soas     []DNSSOA
 	names    map[string]string
 
 	m     *DNS // being filled
@@ -28,7 +30,11 @@ type dnsParser struct {
 	off   int
 	last  [2]string // made last: what the next record often repeats
 	extra []DNSRecord
-	text  [maxDNSText]byte
+	// authority collects the records that only the authority section of a
+	// message is kept for, while inAuthority is set.
+	authority   []DNSRecord
+	inAuthority bool
+	text        [maxDNSText]byte
 }
 
 // message returns an empty message. It is used again unless it is taken.
@@ -65,6 +71,15 @@ func (p *dnsParser) keep(records []DNSRecord) []DNSRecord {
 	p.records = p.records[n:]
 	copy(out, records)
 	return out
+}
+
+// soa returns the data of an SOA record, which is used again until it is taken
+// off soas.
+func (p *dnsParser) soa() *DNSSOA {
+	if len(p.soas) == 0 {
+		p.soas = make([]DNSSOA, dnsSOAsAtOnce)
+	}
+	return &p.soas[0]
 }
 
 // list returns room for n strings.

@@ -82,16 +82,22 @@ func TestParseDNS(t *testing.T) {
 			},
 		},
 		{
-			name: "TXT without its empty string, MX, and SOA by name only", parse: new(dnsParser).dns,
-			in: join(dnsHead(0x81, 0x80, 1, 2, 1, 0), questionA,
+			name: "TXT without its empty string, MX; who has authority", parse: new(dnsParser).dns,
+			in: join(dnsHead(0x81, 0x80, 1, 2, 2, 0), questionA,
 				pointer12, 0, 16, 0, 1, ttl60, 0, 7, 0, 2, "hi", 2, "yo",
 				pointer12, 0, 15, 0, 1, ttl60, 0, 4, 0, 10, pointer12,
-				pointer12, 0, 6, 0, 1, ttl60, 0, 1, 0),
+				pointer12, 0, 6, 0, 1, ttl60, 0, 27, 2, "ns", pointer12, pointer12,
+				0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0, 5,
+				pointer12, 0, 2, 0, 1, ttl60, 0, 2, pointer12),
 			want: &DNS{
 				Proto: "dns", ID: 0x1234, Response: true, Flags: 0x8180, Questions: question,
 				Answers: []DNSRecord{
 					{Name: "example.com", Type: 16, TTL: 60, Text: []string{"hi", "yo"}},
 					{Name: "example.com", Type: 15, TTL: 60, Target: "example.com"},
+				},
+				Authority: []DNSRecord{
+					{Name: "example.com", Type: 6, TTL: 60, SOA: &DNSSOA{"ns.example.com", "example.com", 1, 2, 3, 4, 5}},
+					{Name: "example.com", Type: 2, TTL: 60, Target: "example.com"},
 				},
 			},
 		},
@@ -99,7 +105,7 @@ func TestParseDNS(t *testing.T) {
 			name: "mDNS: unicast-response bit, service with a blank, SRV among the additional", parse: new(dnsParser).mdns,
 			in: join(dnsHead(0x84, 0, 1, 1, 0, 1), 4, "_ipp", 4, "_tcp", 5, "local", 0, 0, 12, 0x80, 1,
 				pointer12, 0, 12, 0, 1, ttl60, 0, 10, 7, "My \xc3\xa4.\\", pointer12,
-				0xc0, 45, 0, 33, 0x80, 1, ttl60, 0, 10, 0, 0, 0, 0, 2, 0x77, 1, "h", 0xc0, 22),
+				0xc0, 45, 0, 33, 0x80, 1, ttl60, 0, 10, 0, 1, 0, 9, 2, 0x77, 1, "h", 0xc0, 22),
 			want: &DNS{
 				Proto: "mdns", ID: 0x1234, Response: true, Flags: 0x8400,
 				Questions: []DNSQuestion{{Name: "_ipp._tcp.local", Type: 12, Class: 1}},
@@ -107,7 +113,7 @@ func TestParseDNS(t *testing.T) {
 					Name: "_ipp._tcp.local", Type: 12, TTL: 60, Target: `My \195\164\046\092._ipp._tcp.local`,
 				}},
 				Additional: []DNSRecord{{
-					Name: `My \195\164\046\092._ipp._tcp.local`, Type: 33, TTL: 60, Port: 631, Target: "h.local",
+					Name: `My \195\164\046\092._ipp._tcp.local`, Type: 33, TTL: 60, Priority: 1, Weight: 9, Port: 631, Target: "h.local",
 				}},
 			},
 		},
@@ -158,6 +164,14 @@ func TestParseDNS(t *testing.T) {
 		{
 			name: "address of five bytes", parse: new(dnsParser).dns, err: ErrMalformed,
 			in: join(dnsHead(0x81, 0x80, 1, 1, 0, 0), questionA, pointer12, 0, 1, 0, 1, ttl60, 0, 5, 1, 2, 3, 4, 5),
+		},
+		{
+			name: "SOA with four numbers", parse: new(dnsParser).dns, err: ErrMalformed,
+			in: join(dnsHead(0x81, 0x83, 1, 0, 1, 0), questionA, pointer12, 0, 6, 0, 1, ttl60, 0, 20, pointer12, pointer12, make([]byte, 16)),
+		},
+		{
+			name: "SOA whose names fill it", parse: new(dnsParser).dns, err: ErrMalformed,
+			in: join(dnsHead(0x81, 0x83, 1, 0, 1, 0), questionA, pointer12, 0, 6, 0, 1, ttl60, 0, 2, pointer12, pointer12, make([]byte, 20)),
 		},
 		{
 			name: "target beyond its record", parse: new(dnsParser).dns, err: ErrMalformed,

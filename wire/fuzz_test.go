@@ -79,7 +79,7 @@ func FuzzDNS(f *testing.F) {
 				continue
 			}
 			d := m.(*DNS)
-			for _, list := range [][]DNSRecord{d.Answers, d.Additional} {
+			for _, list := range [][]DNSRecord{d.Answers, d.Authority, d.Additional} {
 				if len(list) > maxDNSRecords {
 					t.Errorf("%d records kept", len(list))
 				}

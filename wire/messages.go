@@ -19,6 +19,9 @@ type DNS struct {
 	Truncated bool
 	Questions []DNSQuestion
 	Answers   []DNSRecord // answer section
+	// Authority holds the other records of the authority section of unicast DNS:
+	// NS and SOA say who answers for a name.
+	Authority []DNSRecord
 	// Additional holds the address, PTR, SRV and TXT records of the authority and
 	// additional sections (mDNS puts a device's name and address there).
 	Additional []DNSRecord
@@ -37,13 +40,22 @@ type DNSQuestion struct {
 // DNSRecord is one resource record of the kinds that matter here; others
 // carry only Name and Type.
 type DNSRecord struct {
-	Name   string
-	Type   uint16
-	TTL    uint32     // seconds
-	Addr   netip.Addr // A, AAAA
-	Target string     // CNAME, PTR, NS, MX, SRV, DNAME
-	Port   uint16     // SRV
-	Text   []string   // TXT, each string cut at 255 bytes
+	Name             string
+	Type             uint16
+	TTL              uint32     // seconds
+	Addr             netip.Addr // A, AAAA
+	Target           string     // CNAME, PTR, NS, MX, SRV, DNAME
+	Port             uint16     // SRV, as Priority and Weight
+	Priority, Weight uint16
+	Text             []string // TXT, each string cut at 255 bytes
+	SOA              *DNSSOA  // SOA
+}
+
+// DNSSOA is the data of an SOA record (RFC 1035 section 3.3.13). Times are in
+// seconds.
+type DNSSOA struct {
+	MName, RName                            string
+	Serial, Refresh, Retry, Expire, Minimum uint32
 }
 
 // Protocol implements Message.
