@@ -17,6 +17,7 @@ type httpBody struct {
 	Port        uint16 `json:"http_port,omitempty"`
 	URL         string `json:"url,omitempty"`
 	UserAgent   string `json:"http_user_agent,omitempty"`
+	Referer     string `json:"http_refer,omitempty"`
 	ContentType string `json:"http_content_type,omitempty"`
 	Method      string `json:"http_method,omitempty"`
 	Protocol    string `json:"protocol,omitempty"`
@@ -71,7 +72,7 @@ func (w *Writer) transaction(r *flow.Record, q *request, m *wire.HTTPResponse, a
 	if q != nil {
 		body.Hostname, body.Port = splitHost(q.head.Host)
 		body.URL, body.Method, body.Protocol = q.head.Target, q.head.Method, q.head.Version
-		body.UserAgent, body.Authorization = q.head.UserAgent, q.head.AuthScheme
+		body.UserAgent, body.Referer, body.Authorization = q.head.UserAgent, q.head.Referer, q.head.AuthScheme
 	}
 	if m != nil {
 		if body.Protocol == "" {
@@ -83,7 +84,10 @@ func (w *Writer) transaction(r *flow.Record, q *request, m *wire.HTTPResponse, a
 			body.Upgrade = m.Upgrade
 		}
 		body.ContentType, _, _ = strings.Cut(m.ContentType, ";")
-		if m.Length >= 0 {
+		switch {
+		case bodiless(body.Method, m.Status):
+			body.Length = new(int64(0))
+		case m.Length >= 0:
 			body.Length = &m.Length
 		}
 	}
@@ -96,6 +100,16 @@ func (w *Writer) transaction(r *flow.Record, q *request, m *wire.HTTPResponse, a
 	w.begin("http", "http", r, at)
 	w.line.HTTP = &body
 	return w.put()
+}
+
+// bodiless tells the responses that have no body whatever they announce (RFC
+// 9112 section 6.3).
+func bodiless(method string, status int) bool {
+	switch status {
+	case http.StatusSwitchingProtocols, http.StatusNoContent, http.StatusNotModified:
+		return true
+	}
+	return method == http.MethodHead || method == http.MethodConnect && status/100 == 2
 }
 
 // splitHost takes a port off a Host field; 0 if it has none. Anything but

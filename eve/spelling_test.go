@@ -131,3 +131,26 @@ func TestDHCPDirection(t *testing.T) {
 		})
 	}
 }
+
+// TestBodiless: what a response announces counts only where it may have a body.
+func TestBodiless(t *testing.T) {
+	for _, c := range []struct {
+		method string
+		status int
+		want   bool
+	}{
+		{"GET", 200, false},
+		{"HEAD", 200, true},
+		{"HEAD", 404, true},
+		{"GET", 101, true},
+		{"POST", 204, true},
+		{"GET", 304, true},
+		{"CONNECT", 200, true},
+		{"CONNECT", 407, false},
+		{"", 200, false},
+	} {
+		if got := bodiless(c.method, c.status); got != c.want {
+			t.Errorf("bodiless(%q, %d) = %v", c.method, c.status, got)
+		}
+	}
+}

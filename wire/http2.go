@@ -255,6 +255,8 @@ func (f *http2Fields) add(name, value string) {
 		}
 	case "user-agent":
 		q.UserAgent = text()
+	case "referer":
+		q.Referer = text()
 	case "server":
 		r.Server = text()
 	case "content-type":

@@ -12,6 +12,15 @@ func sniffAnyHTTP(dir Dir, b []byte) Match {
 	if m := sniffHTTP2(dir, b); m != No {
 		return m
 	}
+	if len(b) > 0 && b[0] == '\r' { // an empty line before the request, see httpStream.head
+		switch {
+		case prefix(b, []byte("\r\n")) == No:
+			return No
+		case len(b) <= 2:
+			return Maybe
+		}
+		b = b[2:]
+	}
 	return sniffHTTP(dir, b)
 }
 
@@ -154,6 +163,8 @@ func parseHTTPRequest(head []byte) (*HTTPRequest, []byte) {
 			m.Host = fieldText(value)
 		case fieldIs(name, "user-agent"):
 			m.UserAgent = fieldText(value)
+		case fieldIs(name, "referer"):
+			m.Referer = fieldText(value)
 		case fieldIs(name, "upgrade"):
 			m.Upgrade = fieldText(value)
 		case fieldIs(name, "authorization"):

@@ -26,10 +26,10 @@ func TestHTTPStream(t *testing.T) {
 		{
 			name: "fields of a request; credentials are not kept",
 			in: []chunk{{FromClient, []byte("POST /x?y=1 HTTP/1.1\r\nhost:\ta:8080 \r\nUSER-AGENT: Thing/1 (a;\r\n\tb)\r\n" +
-				"Authorization: Basic c2VjcmV0\r\nCookie: secret\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\nabc")}},
+				"Authorization: Basic c2VjcmV0\r\nCookie: secret\r\nReferer: http://a/\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\nabc")}},
 			want: []Message{&HTTPRequest{
 				Method: "POST", Target: "/x?y=1", Version: "HTTP/1.1", Host: "a:8080", UserAgent: "Thing/1 (a; b)",
-				AuthScheme: "Basic", ContentType: "text/plain", Length: 3,
+				Referer: "http://a/", AuthScheme: "Basic", ContentType: "text/plain", Length: 3,
 			}},
 		},
 		{
@@ -221,7 +221,8 @@ func TestSniffHTTP(t *testing.T) {
 		{"HTTP/1.1 200", Yes},
 		{"HTTP/1.1 2x", No},
 		{"HTTP/2", No},
-		{"PRI * HTTP/2.0\r\n", No},
+		{"PRI * HTTP/2.0\r\n", Maybe}, // the preface of HTTP/2 goes on
+		{"PRI * HTTP/2.0\r\n\r\nXY", No},
 		{"PRI * HTTP/2", Maybe},
 		{"SSH-2.0-OpenSSH_9.6 Debian\r\n", No},
 		{"EHLO mail.example\r\n", No},
@@ -232,8 +233,15 @@ func TestSniffHTTP(t *testing.T) {
 		{strings.Repeat("A", 25), No},
 		{"OPTIONS rtsp://a RTSP/1", Maybe},
 		{"OPTIONS rtsp://a RTSP/1.0\r\n", No},
+		{"\r", Maybe},
+		{"\r\n", Maybe},
+		{"\r\nGE", Maybe},
+		{"\r\nGET / HTTP/1.1\r\n", Yes},
+		{"\r\n\r\nGET / HTTP/1.1\r\n", No},
+		{"\rG", No},
+		{"\r\n220 ready\r\n", No},
 	} {
-		if got := sniffHTTP(FromClient, []byte(tt.in)); got != tt.want {
+		if got := sniffAnyHTTP(FromClient, []byte(tt.in)); got != tt.want {
 			t.Errorf("%.40q: got %v, want %v", tt.in, got, tt.want)
 		}
 	}

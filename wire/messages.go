@@ -179,6 +179,7 @@ type HTTPRequest struct {
 	Stream    uint32 // of HTTP/2, by which request and response belong together; 0 in HTTP/1
 	Host      string // Host field as sent, "" if absent
 	UserAgent string
+	Referer   string // page that led here
 	// AuthScheme is the first word of Authorization ("Basic"); credentials
 	// themselves are never kept.
 	AuthScheme  string
