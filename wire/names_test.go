@@ -93,6 +93,9 @@ func TestParseSSDP(t *testing.T) {
 		{"HTTP", []byte("GET / HTTP/1.1\r\n\r\n"), nil, ErrNotMine},
 		{"empty", nil, nil, ErrNotMine},
 	})
+	if !sniffSSDP([]byte("M-SEARCH * HTTP/1.1\r\n")) || sniffSSDP([]byte("M-SEARCH * HTTP/1.1\r\nHost: x\r\n\r\n")) {
+		t.Error("a search by its start line alone")
+	}
 	if !sniffSSDP([]byte(notify)) || sniffSSDP([]byte("HTTP/1.1 200 OK\r\nServer: x\r\n\r\n")) {
 		t.Error("recognises the wrong one")
 	}

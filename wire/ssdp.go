@@ -35,8 +35,12 @@ var ssdpStarts = [...]struct{ line, method string }{
 	{"HTTP/1.1 200 ", ""},
 }
 
-// sniffSSDP recognises a message by its start line, an answer by its USN too.
+// sniffSSDP recognises a message by its start line and what it is about. Plex
+// searches with the start line alone.
 func sniffSSDP(b []byte) bool {
+	if string(bytes.TrimRight(b, "\r\n")) == "M-SEARCH * HTTP/1.1" {
+		return true
+	}
 	m, err := parseSSDP(b)
 	if err != nil {
 		return false

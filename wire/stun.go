@@ -61,6 +61,7 @@ const (
 
 // Attributes (RFC 8489 section 18.3).
 const (
+	stunMapped    = 0x0001
 	stunUsername  = 0x0006
 	stunIntegrity = 0x0008
 	stunErrorCode = 0x0009
@@ -149,7 +150,7 @@ func (f *stunFlow) authenticate(dir Dir, m *STUN, credentials bool, msgs []Messa
 // parseSTUN reads one message. credentials says that it is signed with a user's
 // password of the realm.
 func parseSTUN(dir Dir, b []byte) (m *STUN, credentials bool, err error) {
-	if !stunHeader(b) {
+	if !stunHeader(b) && !classicSTUN(b) {
 		return nil, false, errSTUNKind
 	}
 	size := stunHeaderLen + int(binary.BigEndian.Uint16(b[2:]))
@@ -185,6 +186,10 @@ func parseSTUN(dir Dir, b []byte) (m *STUN, credentials bool, err error) {
 			if n >= 4 {
 				m.Error = int(value[2]&7)*100 + int(value[3])
 			}
+		case stunMapped:
+			if len(value) == 8 && value[1] == 1 && !m.Mapped.IsValid() {
+				m.Mapped = netip.AddrPortFrom(netip.AddrFrom4([4]byte(value[4:])), binary.BigEndian.Uint16(value[2:]))
+			}
 		case stunXORMapped:
 			m.Mapped = stunAddress(b, value)
 		}
@@ -213,9 +218,10 @@ func stunHeader(b []byte) bool {
 	return len(b) >= stunHeaderLen && b[0]>>6 == 0 && b[3]&3 == 0 && binary.BigEndian.Uint32(b[4:]) == stunCookie
 }
 
-// sniffSTUN recognises a message with the cookie, of the length that it says.
+// sniffSTUN recognises a message with the cookie, of the length that it says,
+// or one of the time before it.
 func sniffSTUN(b []byte) bool {
-	return stunHeader(b) && len(b) == stunHeaderLen+int(binary.BigEndian.Uint16(b[2:]))
+	return stunHeader(b) && len(b) == stunHeaderLen+int(binary.BigEndian.Uint16(b[2:])) || classicSTUN(b)
 }
 
 // leadsSTUN tells the bytes that a message begins with (RFC 7983 allows fewer,

@@ -21,6 +21,13 @@ func stunAttribute(id int, value []byte) []byte {
 	return join(id>>8, id, len(value)>>8, len(value), value, make([]byte, -len(value)&3))
 }
 
+// classic is a message without a cookie (RFC 3489).
+func classic(kind int, attributes ...[]byte) []byte {
+	b := stunMessage(kind, attributes...)
+	copy(b[4:], "long")
+	return b
+}
+
 func TestSTUN(t *testing.T) {
 	text := func(id int, s string) []byte { return stunAttribute(id, []byte(s)) }
 	for _, tt := range []struct {
@@ -39,6 +46,13 @@ func TestSTUN(t *testing.T) {
 		{"method 0x201", stunMessage(0x0801), true, &STUN{Class: "request", Method: 0x201}},
 		{"an attribute beyond the end", stunMessage(0x0001, join(0, 6, 0, 9, "a", 0, 0, 0)), true, &STUN{Class: "request", Method: 1}},
 		{"cut within an attribute", stunMessage(0x0001, text(6, "abcd"), text(0x8022, "software"))[:36], false, &STUN{Class: "request", Method: 1, User: "abcd"}},
+		{"before the cookie: change of port", classic(0x0001, stunAttribute(3, join(0, 0, 0, 2))), true, &STUN{Class: "request", Method: 1}},
+		{"before the cookie: mapped", classic(0x0101, stunAttribute(1, join(0, 1, 1, 0xbb, 192, 0, 2, 1))), true, &STUN{Class: "success", Method: 1, Mapped: netip.MustParseAddrPort("192.0.2.1:443")}},
+		{"before the cookie: no attribute", classic(0x0001), false, nil},
+		{"before the cookie: another attribute", classic(0x0001, stunAttribute(0x24, make([]byte, 4))), false, nil},
+		{"before the cookie: an address of another length", classic(0x0101, stunAttribute(1, join(0, 1, 1, 0xbb))), false, nil},
+		{"before the cookie: an attribute beyond the end", classic(0x0001, join(0, 3, 0, 8, 0, 0, 0, 2)), false, nil},
+		{"before the cookie: TURN", classic(0x0003, stunAttribute(3, make([]byte, 4))), false, nil},
 		{"without the cookie", join(0, 1, 0, 0, make([]byte, 16)), false, nil},
 		{"length not in words", stunMessage(0x0001, join(1)), false, nil},
 		{"first bits set", stunMessage(0x8001), false, nil},

@@ -30,10 +30,28 @@ type syslogFlow struct{ seen []Syslog }
 
 func newSyslogFlow() Datagrams { return &syslogFlow{} }
 
-// sniffSyslog recognises a priority with a version, a date or a tag behind it.
+// sniffSyslog recognises a priority with a version, a date or a tag behind it,
+// or with text and nothing else, as firewalls send it: "<189>date=2021-12-09
+// time=16:29:06 devname=".
 func sniffSyslog(b []byte) bool {
 	m, rest, ok := syslogPriority(b)
-	return ok && (m.Version == 1 || syslogDate(rest) > 0 || syslogNumbered(rest) || len(syslogTag(rest)) > 0)
+	return ok && (m.Version == 1 || syslogDate(rest) > 0 || syslogNumbered(rest) || len(syslogTag(rest)) > 0 ||
+		syslogText(rest))
+}
+
+// syslogText tells text: ASCII for a start, and no control characters behind it.
+func syslogText(b []byte) bool {
+	const start = 16
+	b = bytes.TrimRight(b, "\r\n\x00")
+	if len(b) < start {
+		return false
+	}
+	for i, c := range b {
+		if c < ' ' && c != '\t' && c != '\r' && c != '\n' || c == 0x7f || i < start && c > 0x7f {
+			return false
+		}
+	}
+	return true
 }
 
 // Datagram implements Datagrams.

@@ -99,7 +99,9 @@ func TestSyslogFlow(t *testing.T) {
 	for in, want := range map[string]bool{
 		string(old): true, "<165>1 2026": true, "<13>text": false,
 		"<30>snmpd[6956]: x": true, "<30>ssg: x": true, "<30>ssg:x": false, "<30>ssg[a]: x": false, "<30>ssg[1": false, "<30>9: x": false, "<30>: x": false,
-		"<189>30: *Sep 22 13:34:49.195: x": true, "<189>30: *Sep 22": false, "<189>: *Sep 22 13:34:49.195: x": false, "<13>Oxt 11 22:14:15 a": false, "": false,
+		"<189>30: *Sep 22 13:34:49.195: x": true, "<189>30: *Sep 22": false, "<189>: *Sep 22": false, "<13>Oxt 11 22:14": false, "": false,
+		"<189>date=2021-12-09 time=16:29:06 devname=\"gw\"\x00": true, "<134>854 08/20/2013-19:05:23 CONFIG \xe4": true,
+		"<134>854 08/20/2013-19:05:23 \x01": false, "<134>854 08/20/2013\xe4": false, "<134>854 08/20/\xe413-19:05": false,
 	} {
 		if got := sniffSyslog([]byte(in)); got != want {
 			t.Errorf("%q: %v", in, got)
