@@ -2,7 +2,9 @@ package testkit
 
 import (
 	"net"
+	"strings"
 	"testing"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -28,6 +30,7 @@ func NewSender(tb testing.TB, name string) *Sender {
 	if err != nil {
 		tb.Fatalf("find interface %s: %v", name, err)
 	}
+	awaitUp(tb, name)
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		tb.Fatalf("open packet socket: %v", err)
@@ -37,6 +40,20 @@ func NewSender(tb testing.TB, name string) *Sender {
 		tb.Fatalf("bind to %s: %v", name, err)
 	}
 	return &Sender{fd: fd}
+}
+
+// awaitUp waits for an interface that was set up to be able to send. The kernel
+// gives it its queue somewhat later, up to a second where many interfaces come
+// and go, and drops without a word what is sent before. One that stays down is
+// the business of the test.
+func awaitUp(tb testing.TB, name string) {
+	tb.Helper()
+	for deadline := time.Now().Add(3 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		state := IP(tb, "-o link show dev "+name)
+		if strings.Contains(state, "state UP") || strings.Contains(state, "state UNKNOWN") {
+			return
+		}
+	}
 }
 
 // Bypass makes s hand frames to the driver directly, which is faster; captures
