@@ -4,7 +4,10 @@ import (
 	"math"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"gatehouse/flow"
+	"gatehouse/wire"
 )
 
 func TestTimestamp(t *testing.T) {
@@ -16,6 +19,32 @@ func TestTimestamp(t *testing.T) {
 		if got := timestamp(at); got != want {
 			t.Errorf("timestamp(%d) = %s, want %s", at, got, want)
 		}
+	}
+}
+
+// TestQUICExtensions: what Suricata shows of each, also of one that is empty,
+// damaged or unknown.
+func TestQUICExtensions(t *testing.T) {
+	m := &wire.ClientHello{
+		SNI: "a.example", ALPN: []string{"h3", "hq"}, SignatureSchemes: []uint16{0x0403, 0x0804},
+		Versions:   []uint16{0x0304, 0x0300, 0x0301, 0x7f12, 0x7f1c},
+		Extensions: []uint16{0, 16, 13, 43, 51, 40, 0xff01, 0x4469},
+	}
+	want := []quicExtension{
+		{"server_name", 0, []string{"a.example"}},
+		{"alpn", 16, []string{"h3", "hq"}},
+		{"signature_algorithms", 13, []string{"1027", "2052"}},
+		{"supported_versions", 43, []string{"Tls13", "Ssl30", "Tls10", "Tls13Draft18", "TlsVersion(32540 / 0x7f1c)"}},
+		{Name: "key_share", Type: 51},
+		{Type: 40},
+		{Name: "renegotiation_info", Type: 0xff01},
+		{Type: 0x4469},
+	}
+	if diff := cmp.Diff(want, quicExtensions(m)); diff != "" {
+		t.Errorf("extensions differ (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]quicExtension{{Name: "server_name"}}, quicExtensions(&wire.ClientHello{Extensions: []uint16{0}})); diff != "" {
+		t.Errorf("of an empty server_name (-want +got):\n%s", diff)
 	}
 }
 

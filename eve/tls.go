@@ -31,9 +31,8 @@ type tlsBody struct {
 	EncryptedDNS   string       `json:"encrypted_dns,omitempty"` // dot, doh, doq
 	Truncated      bool         `json:"truncated,omitempty"`     // the end of the ClientHello was not seen
 
-	proto       string // event_type, "" for tls
-	quicVersion uint32
-	userAgent   string // of a QUIC client
+	proto     string // event_type, "" for tls
+	quicHello *wire.ClientHello
 }
 
 // certificate describes the leaf of a chain.
@@ -82,7 +81,9 @@ func (w *Writer) clientHello(ev *flow.Event, m *wire.ClientHello) error {
 		t.Version = undetermined
 		t.ECH, t.Truncated = m.ECH, m.Truncated
 		t.EncryptedDNS = m.EncryptedDNS(ev.Record.Server.Port)
-		t.quicVersion, t.userAgent = m.QUICVersion, m.UserAgent
+		if m.Proto == "quic" {
+			t.quicHello = m
+		}
 		t.SNI, t.ClientALPNs, t.JA4 = m.SNI, m.ALPN, m.JA4
 		if m.JA3 != "" {
 			t.JA3 = &ja3{m.JA3, m.JA3Text()}

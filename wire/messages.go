@@ -82,6 +82,7 @@ type ClientHello struct {
 	SessionID        bool   // a non-empty legacy_session_id or a PSK: may resume
 	QUICVersion      uint32 // 1 is RFC 9000, see QUICVersionName; 0 for TLS over TCP
 	UserAgent        string // as some of Google's QUIC clients name themselves
+	CYU              string // of Google's QUIC Crypto: its version and tags, "46,PAD-SNI-VER" ("": not that)
 	// Truncated: the end of the message was never seen, or contradicts its
 	// lengths. Extensions and what derives from them are those that could be
 	// read; JA3 and JA4 are empty.

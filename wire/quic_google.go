@@ -53,6 +53,8 @@ func parseQUICGoogle(b []byte) *ClientHello {
 		return nil
 	}
 	values, from := tags[8*count:], 0
+	var scratch [5 * maxGoogleTags]byte
+	cyu := scratch[:0]
 	for i := range count {
 		tag := tags[8*i:]
 		to := int(binary.LittleEndian.Uint32(tag[4:]))
@@ -60,6 +62,7 @@ func parseQUICGoogle(b []byte) *ClientHello {
 			m.Truncated = true
 			break
 		}
+		cyu = append(append(cyu, bytes.TrimRight(tag[:4], "\x00")...), '-')
 		switch value := values[from:to]; string(tag[:4]) {
 		case "SNI\x00":
 			if len(value) <= maxDNSName {
@@ -69,6 +72,9 @@ func parseQUICGoogle(b []byte) *ClientHello {
 			m.UserAgent = plainText(value[:min(len(value), maxHTTPField)])
 		}
 		from = to
+	}
+	if !m.Truncated {
+		m.CYU = string(byte(version>>8)) + string(byte(version)) + "," + plainText(bytes.TrimRight(cyu, "-"))
 	}
 	return m
 }

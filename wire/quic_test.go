@@ -418,7 +418,8 @@ func TestQUICGoogle(t *testing.T) {
 			continue
 		}
 		m := msgs[0].(*ClientHello)
-		if m.SNI != "cam.example" || m.UserAgent != "dev/1.0" || QUICVersionName(m.QUICVersion) != name || m.Truncated {
+		if m.SNI != "cam.example" || m.UserAgent != "dev/1.0" || QUICVersionName(m.QUICVersion) != name || m.Truncated ||
+			m.CYU != name[2:]+",SNI-UAID" {
 			t.Errorf("%s: got %+v", name, m)
 		}
 		if msgs, _ := playDatagrams(t, newQUICFlow(), []chunk{{FromClient, b[:len(b)-8]}}); len(msgs) != 1 || !msgs[0].(*ClientHello).Truncated {
