@@ -58,8 +58,8 @@ func TestHabitsAreBounded(t *testing.T) {
 		if h.repeats(1, said(i+1), int64(i)) {
 			t.Fatalf("message %d was never said", i)
 		}
-		if len(h.said) > maxHabits {
-			t.Fatalf("%d habits", len(h.said))
+		if h.count > maxHabits || len(h.said) > 2*maxHabits {
+			t.Fatalf("%d habits in a table of %d", h.count, len(h.said))
 		}
 	}
 	// Those that are over go first.
@@ -67,9 +67,30 @@ func TestHabitsAreBounded(t *testing.T) {
 	for i := range maxHabits {
 		h.repeats(1, said(i+1), int64(i))
 	}
-	h.repeats(2, said(1), maxHabits)
-	if n := len(h.said); n != 1000 {
-		t.Errorf("%d habits, want those of the last 1,000 ns", n)
+	if h.count < 1000 || h.count > maxHabits/2 {
+		t.Errorf("%d habits, want those of the last 1,000 ns and few others", h.count)
+	}
+	// They are remembered although the table was made anew.
+	if !h.repeats(1, said(maxHabits), maxHabits) || h.repeats(1, said(1), maxHabits) {
+		t.Error("what was said last is not a habit, or what was said first still is")
+	}
+}
+
+// BenchmarkHabits is the question about a message of one of a hundred
+// conversations that say ten things each.
+func BenchmarkHabits(b *testing.B) {
+	h := habits{every: int64(time.Hour)}
+	var messages [10]wire.Message
+	for i := range messages {
+		messages[i] = said(i + 1)
+	}
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		i++
+		if h.repeats(uint64(i%100+1), messages[i/100%10], 1) != (i > 1000) {
+			b.Fatal(i)
+		}
 	}
 }
 
