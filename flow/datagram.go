@@ -166,7 +166,7 @@ func (s *Shard) tell(e *entry, st *stream, t *talk, h *Headers, from side) error
 		return wire.ErrNotMine
 	}
 	msgs, err := s.callDatagrams(t.parser, e.dir(from), h.Payload)
-	s.foundAll(e, msgs)
+	s.foundAll(e, st, msgs)
 	if err == nil || errors.Is(err, wire.ErrDone) {
 		s.name(e, t.row)
 		if byPort := s.recogniser.udpRow.of(h.DstPort, h.SrcPort); byPort == t.row {
@@ -194,7 +194,7 @@ func (s *Shard) flushTalks(e *entry, st *stream) {
 			continue
 		}
 		for dir := range wire.Dir(2) {
-			s.foundAll(e, s.callFlush(f, dir, nil))
+			s.foundAll(e, st, s.callFlush(f, dir, nil))
 		}
 	}
 }

@@ -64,7 +64,7 @@ func (s *Shard) run(e *entry, st *stream, dir wire.Dir, b []byte) {
 	if len(msgs) > 0 || st.longLived {
 		hf.spent = len(b) - n
 	}
-	s.foundAll(e, msgs)
+	s.foundAll(e, st, msgs)
 	hf.keep(b[n:])
 	switch {
 	case err == nil:
@@ -97,6 +97,7 @@ func (s *Shard) speak(st *stream, row uint8) {
 	st.skipper, _ = st.parser.(wire.Skipper)
 	st.flusher, _ = st.parser.(wire.Flusher)
 	st.retainer, _ = st.parser.(wire.Retainer)
+	st.reuser, _ = st.parser.(wire.Reuser)
 }
 
 // sniff recognises the protocol from the first bytes of a direction. Of a
@@ -208,7 +209,7 @@ func (s *Shard) restart(e *entry, st *stream) {
 	for dir := range wire.Dir(2) {
 		hf := &st.half[dir]
 		if st.flusher != nil && !hf.stopped {
-			s.foundAll(e, s.callFlush(st.flusher, dir, hf.buf))
+			s.foundAll(e, st, s.callFlush(st.flusher, dir, hf.buf))
 		}
 		hf.buf, hf.skip, hf.spent, hf.lost = nil, 0, 0, true
 	}
@@ -247,7 +248,7 @@ func (s *Shard) flush(e *entry, st *stream, dir wire.Dir) {
 		s.stats.StreamGaps++ // what they waited for never came
 	}
 	if st.flusher != nil {
-		s.foundAll(e, s.callFlush(st.flusher, dir, hf.buf))
+		s.foundAll(e, st, s.callFlush(st.flusher, dir, hf.buf))
 	}
 	hf.drop()
 }

@@ -23,8 +23,9 @@ func (s *Shard) parse(r ref, e *entry, h *Headers, from side) {
 }
 
 // found keeps a message for the event of the packet at hand. The first one
-// names the flow's protocol.
-func (s *Shard) found(e *entry, m wire.Message) {
+// names the flow's protocol. It reports false if nobody is to hear of the
+// message.
+func (s *Shard) found(e *entry, m wire.Message) bool {
 	if e.app != 0 && s.apps[e.app-1] == m.Protocol() { // nearly always: not looked for among sixty
 		s.parsed[e.app-1]++
 	} else if app := s.count(m); e.app == 0 {
@@ -32,15 +33,19 @@ func (s *Shard) found(e *entry, m wire.Message) {
 	}
 	if s.habits.repeats(e.id, m, s.now) {
 		s.stats.Repeats++
-		return
+		return false
 	}
 	s.messages = append(s.messages, m)
+	return true
 }
 
-// foundAll keeps what a call into a parser has appended to s.parsedNow.
-func (s *Shard) foundAll(e *entry, msgs []wire.Message) {
+// foundAll keeps what a call into a parser of st has appended to s.parsedNow,
+// and gives the rest back.
+func (s *Shard) foundAll(e *entry, st *stream, msgs []wire.Message) {
 	for _, m := range msgs {
-		s.found(e, m)
+		if !s.found(e, m) && st.reuser != nil {
+			st.reuser.Reuse(m)
+		}
 	}
 	clear(msgs)
 	s.parsedNow = msgs[:0]

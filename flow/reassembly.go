@@ -38,6 +38,7 @@ type spoken struct {
 	skipper   wire.Skipper
 	flusher   wire.Flusher
 	retainer  wire.Retainer
+	reuser    wire.Reuser
 	row       uint8 // plus one
 	longLived bool  // wire.Protocol.LongLived
 }

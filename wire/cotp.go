@@ -164,10 +164,11 @@ type cotpFraming struct {
 	pending         [2][]byte // data whose end is still to come
 	cut             [2]bool   // of pending: more than its bound
 	s7              s7Pending // passwords that wait for their answer
+	spares          *spares
 }
 
-func newCOTPStream() Stream {
-	s := &cotpStream{}
+func (p *spares) newCOTPStream() Stream {
+	s := &cotpStream{f: cotpFraming{spares: p}}
 	s.framing, s.head = &s.f, cotpHead
 	return s
 }
@@ -207,6 +208,13 @@ func (s *cotpStream) Flush(dir Dir, b []byte, msgs []Message) []Message {
 	return msgs
 }
 
+// Reuse implements Reuser.
+func (s *cotpStream) Reuse(m Message) {
+	if m, ok := m.(*S7); ok {
+		s.f.spares.s7.put(m)
+	}
+}
+
 // Retained implements Retainer.
 func (s *cotpStream) Retained() int { return cap(s.f.pending[0]) + cap(s.f.pending[1]) }
 
@@ -214,6 +222,7 @@ var (
 	_ Flusher  = (*cotpStream)(nil)
 	_ Skipper  = (*cotpStream)(nil)
 	_ Retainer = (*cotpStream)(nil)
+	_ Reuser   = (*cotpStream)(nil)
 )
 
 func (*cotpFraming) size(b []byte) (int, error) {

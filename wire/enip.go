@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
 )
@@ -132,11 +133,28 @@ func knownENIPStatus(s uint32) bool {
 	return false
 }
 
-type enipFraming struct{}
+// enipStream reads the messages of one connection.
+type enipStream struct {
+	framedStream
+	spares *spares
+}
 
-func newENIPStream() Stream { return &framedStream{framing: enipFraming{}, head: enipHead} }
+var _ Reuser = (*enipStream)(nil)
 
-func (enipFraming) size(b []byte) (int, error) {
+func (p *spares) newENIPStream() Stream {
+	s := &enipStream{spares: p}
+	s.framing, s.head = s, enipHead
+	return s
+}
+
+// Reuse implements Reuser.
+func (s *enipStream) Reuse(m Message) {
+	if m, ok := m.(*ENIP); ok {
+		s.spares.enip.put(m)
+	}
+}
+
+func (*enipStream) size(b []byte) (int, error) {
 	if len(b) < enipHeader {
 		return 0, nil
 	}
@@ -146,11 +164,13 @@ func (enipFraming) size(b []byte) (int, error) {
 	return enipHeader + int(b[2]) + int(b[3])<<8, nil
 }
 
-func (enipFraming) read(dir Dir, b []byte, cut bool, msgs []Message) ([]Message, error) {
+func (s *enipStream) read(dir Dir, b []byte, cut bool, msgs []Message) ([]Message, error) {
 	if len(b) < enipHeader {
 		return msgs, nil
 	}
-	return append(msgs, parseENIP(b, dir == FromServer, cut)), nil
+	m := s.spares.enip.get()
+	m.parse(b, dir == FromServer, cut)
+	return append(msgs, m), nil
 }
 
 // sniffENIPDatagram recognises what is sent over UDP: lists of services and
@@ -174,21 +194,18 @@ func parseENIPDatagram(b []byte) (Message, error) {
 		return nil, errENIPKind
 	}
 	size := enipHeader + int(b[2]) + int(b[3])<<8
-	return parseENIP(b[:min(size, len(b))], size > enipHeader, size > len(b)), nil
+	m := new(ENIP)
+	m.parse(b[:min(size, len(b))], size > enipHeader, size > len(b))
+	return m, nil
 }
 
-// parseENIP reads a message of which the header is there.
-func parseENIP(b []byte, response, cut bool) *ENIP {
-	c := cursor{b: b}
-	one := &struct {
-		ENIP
-		first [1]CIP // the only one of most messages, allocated with it
-	}{}
-	m := &one.ENIP
-	*m = ENIP{Response: response, Command: c.le16(), CIP: one.first[:0], Truncated: cut}
-	c.skip(2)
-	m.Session, m.Status = c.le32(), c.le32()
-	c.skip(12)
+// parse reads a message of which the header is there, in the memory of another.
+func (m *ENIP) parse(b []byte, response, cut bool) {
+	*m = ENIP{
+		Response: response, Command: binary.LittleEndian.Uint16(b), CIP: m.CIP[:0], Truncated: cut,
+		Session: binary.LittleEndian.Uint32(b[4:]), Status: binary.LittleEndian.Uint32(b[8:]),
+	}
+	c := cursor{b: b[enipHeader:]}
 	switch m.Command {
 	case enipRRData, enipUnitData:
 		c.skip(6) // interface handle, timeout
@@ -196,12 +213,9 @@ func parseENIP(b []byte, response, cut bool) *ENIP {
 	case enipListIdentity:
 		m.items(&c)
 	}
-	if len(m.CIP) == 0 {
-		m.CIP = nil
-		return m
+	if len(m.CIP) > 0 {
+		m.Response = m.CIP[0].Response
 	}
-	m.Response = m.CIP[0].Response
-	return m
 }
 
 // items walks the Common Packet Format.

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -22,6 +23,7 @@ func testStream(t *testing.T, newStream func() Stream, cases []streamCase) {
 	t.Helper()
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
+			checkReuse(t, newStream, slices.Concat(c.in, c.in))
 			for _, step := range []int{0, 1} {
 				s := newStream()
 				got, err := play(t, s, c.in, step)

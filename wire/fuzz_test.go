@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -160,6 +161,7 @@ func fuzzStream(t *testing.T, newStream func() Stream, b []byte) {
 			t.Errorf("at once: %v, byte by byte: %v", wholeErr, singleErr)
 		}
 	}
+	checkReuse(t, newStream, slices.Concat(chunks, chunks))
 	for n := range min(len(b), 40) {
 		checkSniff(t, b[1:1+n])
 	}

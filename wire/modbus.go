@@ -1,6 +1,9 @@
 package wire
 
-import "fmt"
+import (
+	"encoding/binary"
+	"fmt"
+)
 
 // Modbus is one request or response of Modbus/TCP (MODBUS Application Protocol
 // Specification V1.1b3, MODBUS Messaging on TCP/IP Implementation Guide V1.0b).
@@ -187,17 +190,30 @@ func matchIf(yes bool) Match {
 	return No
 }
 
-// modbusFraming reads the messages of one connection.
-type modbusFraming struct {
+// modbusStream reads the messages of one connection.
+type modbusStream struct {
+	framedStream
+	spares *spares
 	turned bool // the flow table has taken the server for the client
 	sure   bool // of turned
 }
 
-func newModbusStream() Stream {
-	return &framedStream{framing: &modbusFraming{}, head: 6 + maxModbusLength}
+var _ Reuser = (*modbusStream)(nil)
+
+func (p *spares) newModbusStream() Stream {
+	s := &modbusStream{spares: p}
+	s.framing, s.head = s, 6+maxModbusLength
+	return s
 }
 
-func (*modbusFraming) size(b []byte) (int, error) {
+// Reuse implements Reuser.
+func (s *modbusStream) Reuse(m Message) {
+	if m, ok := m.(*Modbus); ok {
+		s.spares.modbus.put(m)
+	}
+}
+
+func (*modbusStream) size(b []byte) (int, error) {
 	if len(b) < 6 {
 		return 0, nil
 	}
@@ -211,18 +227,21 @@ func (*modbusFraming) size(b []byte) (int, error) {
 	return 6 + n, nil
 }
 
-func (f *modbusFraming) read(dir Dir, b []byte, cut bool, msgs []Message) ([]Message, error) {
+func (s *modbusStream) read(dir Dir, b []byte, cut bool, msgs []Message) ([]Message, error) {
 	if len(b) <= modbusHeader {
 		return msgs, nil
 	}
 	pdu, n := b[modbusHeader:], int(b[5])-1
-	if response, sure := modbusIsResponse(pdu, n); sure && !f.sure {
-		f.turned, f.sure = response != (dir == FromServer), true
+	if !s.sure {
+		response, sure := modbusIsResponse(pdu, n)
+		s.turned, s.sure = sure && response != (dir == FromServer), sure
 	}
-	c := cursor{b: b}
-	m := &Modbus{Transaction: c.u16(), Response: (dir == FromServer) != f.turned, Truncated: cut}
-	c.skip(4)
-	m.Unit, m.Function = c.u8(), c.u8()
+	m := s.spares.modbus.get()
+	*m = Modbus{
+		Transaction: binary.BigEndian.Uint16(b), Unit: b[6], Function: pdu[0],
+		Response: (dir == FromServer) != s.turned, Truncated: cut,
+	}
+	c := cursor{b: pdu[1:]}
 	switch {
 	case m.Function&modbusException != 0:
 		m.Function &^= modbusException

@@ -119,9 +119,11 @@ func (p *s7Pending) flush(msgs []Message) []Message {
 
 // read reads one message.
 func (p *s7Pending) read(b []byte, cut bool, f *cotpFraming, msgs []Message) ([]Message, error) {
+	m := f.spares.s7.get()
+	*m = S7{Calling: f.calling, Called: f.called, Items: m.Items[:0], Truncated: cut}
 	c := cursor{b: b}
 	c.u8()
-	m := &S7{Kind: S7Kind(c.u8()), Calling: f.calling, Called: f.called, Truncated: cut}
+	m.Kind = S7Kind(c.u8())
 	c.skip(2)
 	m.Ref = c.u16()
 	params, data := int(c.u16()), int(c.u16())

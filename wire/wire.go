@@ -196,6 +196,7 @@ type Retainer interface {
 func Table() []Protocol {
 	dns := new(dnsParser)
 	known := new(leaves)
+	spare := new(spares)
 	return []Protocol{
 		{
 			Name: "dns", UDPPorts: []uint16{53}, TCPPorts: []uint16{53},
@@ -262,12 +263,12 @@ func Table() []Protocol {
 		{Name: "telnet", TCPPorts: []uint16{23}, Sniff: sniffTelnet, NewStream: newTelnetStream},
 
 		// Industrial protocols.
-		{Name: "modbus", TCPPorts: []uint16{502}, Sniff: sniffModbus, NewStream: newModbusStream, LongLived: true},
-		{Name: "cotp", TCPPorts: []uint16{102}, Sniff: sniffCOTP, NewStream: newCOTPStream, LongLived: true}, // S7, MMS
+		{Name: "modbus", TCPPorts: []uint16{502}, Sniff: sniffModbus, NewStream: spare.newModbusStream, LongLived: true},
+		{Name: "cotp", TCPPorts: []uint16{102}, Sniff: sniffCOTP, NewStream: spare.newCOTPStream, LongLived: true}, // S7, MMS
 		{
 			Name: "enip", UDPPorts: []uint16{44818}, TCPPorts: []uint16{44818},
 			Datagram: parseENIPDatagram, SniffDatagram: sniffENIPDatagram, LeadByte: leads("\x04\x63\x64"),
-			Sniff: sniffENIP, NewStream: newENIPStream, LongLived: true,
+			Sniff: sniffENIP, NewStream: spare.newENIPStream, LongLived: true,
 		},
 		{
 			Name: "dnp3", UDPPorts: []uint16{20000}, TCPPorts: []uint16{20000},
