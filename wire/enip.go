@@ -201,10 +201,11 @@ func parseENIPDatagram(b []byte) (Message, error) {
 
 // parse reads a message of which the header is there, in the memory of another.
 func (m *ENIP) parse(b []byte, response, cut bool) {
-	*m = ENIP{
-		Response: response, Command: binary.LittleEndian.Uint16(b), CIP: m.CIP[:0], Truncated: cut,
-		Session: binary.LittleEndian.Uint32(b[4:]), Status: binary.LittleEndian.Uint32(b[8:]),
-	}
+	room := m.CIP[:0]
+	*m = ENIP{} // and no literal with values, see modbusStream.read
+	m.Response, m.CIP, m.Truncated = response, room, cut
+	m.Command = binary.LittleEndian.Uint16(b)
+	m.Session, m.Status = binary.LittleEndian.Uint32(b[4:]), binary.LittleEndian.Uint32(b[8:])
 	c := cursor{b: b[enipHeader:]}
 	switch m.Command {
 	case enipRRData, enipUnitData:
@@ -261,9 +262,10 @@ func (m *ENIP) cip(b []byte, depth int) {
 	if len(b) < 2 || len(m.CIP) == maxCIP || depth == maxCIPDepth {
 		return
 	}
-	c := cursor{b: b}
-	service := c.u8()
-	r := CIP{Service: service &^ 0x80, Response: service&0x80 != 0}
+	m.CIP = append(m.CIP, CIP{})
+	r := &m.CIP[len(m.CIP)-1] // until the next is appended
+	r.Service, r.Response = b[0]&^0x80, b[0]&0x80 != 0
+	c := cursor{b: b[1:]}
 	if r.Response {
 		c.u8()
 		r.Status = c.u8()
@@ -275,7 +277,6 @@ func (m *ENIP) cip(b []byte, depth int) {
 	if r.Service == cipExecutePCCC && (r.Response || r.Class == classPCCC) {
 		r.pccc(&c)
 	}
-	m.CIP = append(m.CIP, r)
 	switch {
 	case r.Service == cipMultiple && (r.Response || r.Class == classRouter):
 		m.multiple(c.b, depth)

@@ -12,14 +12,39 @@ type Habitual interface {
 	Habit() uint64
 }
 
-// habitOf mixes the parts of a message that make it what it is. Two different
+// habit mixes the parts of a message that make it what it is. Two different
 // messages of one conversation have the same habit once in 2^64.
-func habitOf(parts ...uint64) uint64 {
-	h := uint64(len(parts))
-	for _, p := range parts {
-		// Multiply and fold, as wyhash does; the constants are of no meaning.
-		hi, lo := bits.Mul64(h^p^0x9e3779b97f4a7c15, 0xd1342543de82ef95+p)
-		h = hi ^ lo ^ bits.RotateLeft64(p, 31)
+type habit uint64
+
+// with returns h with one more part, which may be 0: as many parts of 0 as one
+// likes are as many different habits.
+func (h habit) with(part uint64) habit {
+	// Multiply and fold, as wyhash does; the constants are of no meaning.
+	hi, lo := bits.Mul64(uint64(h)^0x9e3779b97f4a7c15, part^0xd1342543de82ef95)
+	return habit(hi^lo) ^ h
+}
+
+// withText mixes in a name and its length.
+func (h habit) withText(s string) habit {
+	h = h.with(uint64(len(s)))
+	for len(s) > 0 {
+		var part uint64
+		n := min(len(s), 8)
+		for i := range n {
+			part |= uint64(s[i]) << (8 * i)
+		}
+		h = h.with(part)
+		s = s[n:]
 	}
-	return max(1, h)
+	return h
+}
+
+// value is the habit as Habitual wants it, never 0.
+func (h habit) value() uint64 { return max(1, uint64(h)) }
+
+func habitBit(yes bool) uint64 {
+	if yes {
+		return 1
+	}
+	return 0
 }

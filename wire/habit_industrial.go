@@ -15,32 +15,17 @@ var (
 	_ Habitual = (*GOOSE)(nil)
 )
 
-// habitText hashes a name for habitOf (FNV-1a).
-func habitText(s string) uint64 {
-	h := uint64(14695981039346656037)
-	for i := range len(s) {
-		h = (h ^ uint64(s[i])) * 1099511628211
-	}
-	return h
-}
-
-func habitBit(yes bool) uint64 {
-	if yes {
-		return 1
-	}
-	return 0
-}
-
 // Habit implements Habitual.
 func (m *S7) Habit() uint64 {
 	if m.Error != 0 || m.Truncated || m.Class() == CommandControl {
 		return 0
 	}
-	h := habitOf(habitBit(m.Response)|uint64(m.Kind)<<8|uint64(m.Function)<<16|uint64(m.Group)<<24|uint64(m.Sub)<<32, habitText(m.Called))
-	for _, i := range m.Items {
-		h = habitOf(h, uint64(i.Area)|uint64(i.Type)<<8|uint64(i.DB)<<16|uint64(i.Count)<<32, uint64(i.Address))
+	h := habit(0).with(habitBit(m.Response) | uint64(m.Kind)<<8 | uint64(m.Function)<<16 | uint64(m.Group)<<24 | uint64(m.Sub)<<32).withText(m.Called)
+	for i := range m.Items {
+		v := &m.Items[i]
+		h = h.with(uint64(v.Area) | uint64(v.Type)<<8 | uint64(v.DB)<<16 | uint64(v.Count)<<32).with(uint64(v.Address))
 	}
-	return h
+	return h.value()
 }
 
 // Habit implements Habitual.
@@ -48,7 +33,7 @@ func (m *MMS) Habit() uint64 {
 	if m.Error || m.Truncated || m.Class() == CommandControl {
 		return 0
 	}
-	return habitOf(uint64(m.PDU), uint64(m.Service+1), habitText(m.Domain), habitText(m.Item))
+	return habit(0).with(uint64(m.PDU)).with(uint64(m.Service + 1)).withText(m.Domain).withText(m.Item).value()
 }
 
 // Habit implements Habitual.
@@ -56,16 +41,19 @@ func (m *ENIP) Habit() uint64 {
 	if m.Status != 0 || m.Truncated || m.Identity != nil {
 		return 0
 	}
-	h := habitOf(habitBit(m.Response)|uint64(m.Command)<<8, uint64(m.Session))
+	h := habit(0).with(habitBit(m.Response) | uint64(m.Command)<<8 | uint64(m.Session)<<32)
 	for i := range m.CIP {
 		r := &m.CIP[i]
 		if r.Status != 0 || r.ServiceClass() == CommandControl {
 			return 0
 		}
-		h = habitOf(h, uint64(r.Service)|habitBit(r.Response)<<8|uint64(r.PCCC)<<16|uint64(r.Class)<<32,
-			uint64(r.Instance)|uint64(r.Attribute)<<32, habitText(r.Symbol))
+		h = h.with(uint64(r.Service) | habitBit(r.Response)<<8 | habitBit(r.Symbol != "")<<9 | uint64(r.PCCC)<<16 | uint64(r.Class)<<32).
+			with(uint64(r.Instance) | uint64(r.Attribute)<<32)
+		if r.Symbol != "" {
+			h = h.withText(r.Symbol)
+		}
 	}
-	return h
+	return h.value()
 }
 
 // Habit implements Habitual. The frame count bit of the link layer alternates.
@@ -74,12 +62,14 @@ func (m *DNP3) Habit() uint64 {
 	if m.Truncated || m.Class() == CommandControl {
 		return 0
 	}
-	h := habitOf(uint64(m.LinkControl&^frameCount)|uint64(m.Function)<<8|uint64(m.IIN)<<16|habitBit(m.Application)<<32,
-		uint64(m.Source)|uint64(m.Destination)<<16)
-	for _, o := range m.Objects {
-		h = habitOf(h, uint64(o.Group)|uint64(o.Variation)<<8|uint64(o.Qualifier)<<16, uint64(o.Start)|uint64(o.Stop)<<32, uint64(o.Count))
+	h := habit(0).with(uint64(m.LinkControl&^frameCount) | uint64(m.Function)<<8 | uint64(m.IIN)<<16 | habitBit(m.Application)<<32).
+		with(uint64(m.Source) | uint64(m.Destination)<<16)
+	for i := range m.Objects {
+		o := &m.Objects[i]
+		h = h.with(uint64(o.Group) | uint64(o.Variation)<<8 | uint64(o.Qualifier)<<16 | uint64(o.Count)<<32).
+			with(uint64(o.Start) | uint64(o.Stop)<<32)
 	}
-	return h
+	return h.value()
 }
 
 // Habit implements Habitual.
@@ -87,7 +77,8 @@ func (m *IEC104) Habit() uint64 {
 	if m.Truncated || m.Negative || m.Control != 0 || m.Class() == CommandControl {
 		return 0
 	}
-	return habitOf(uint64(m.Type)|uint64(m.Cause)<<8|uint64(m.Station)<<16|uint64(m.Address)<<32, uint64(m.Count)|habitBit(m.Sequence)<<8)
+	return habit(0).with(uint64(m.Type) | uint64(m.Cause)<<8 | uint64(m.Station)<<16 | uint64(m.Address)<<32).
+		with(uint64(m.Count) | habitBit(m.Sequence)<<8).value()
 }
 
 // Habit implements Habitual.
@@ -95,8 +86,8 @@ func (m *BACnet) Habit() uint64 {
 	if m.Truncated || m.PDU == 0 || m.PDU >= BACnetError || m.Class() == CommandControl {
 		return 0
 	}
-	return habitOf(uint64(m.BVLC)|uint64(m.PDU)<<8|uint64(m.Service)<<16|uint64(m.Destination)<<32|uint64(m.Source)<<48,
-		uint64(m.Object)|uint64(m.Property)<<32)
+	return habit(0).with(uint64(m.BVLC) | uint64(m.PDU)<<8 | uint64(m.Service)<<16 | uint64(m.Destination)<<32 | uint64(m.Source)<<48).
+		with(uint64(m.Object) | uint64(m.Property)<<32).value()
 }
 
 // Habit implements Habitual.
@@ -104,7 +95,7 @@ func (m *OPCUA) Habit() uint64 {
 	if m.Truncated || m.Kind != "MSG" || m.Status != 0 || m.Class() == CommandControl {
 		return 0
 	}
-	return habitOf(uint64(m.Channel), uint64(m.Service)|habitBit(m.Response)<<32)
+	return habit(0).with(uint64(m.Channel)).with(uint64(m.Service) | habitBit(m.Response)<<32).value()
 }
 
 // Habit implements Habitual: only a change of state is news.
@@ -112,5 +103,5 @@ func (m *GOOSE) Habit() uint64 {
 	if m.Truncated || m.Sequence == 0 {
 		return 0
 	}
-	return habitOf(uint64(m.AppID)|habitBit(m.Simulation)<<16|uint64(m.Config)<<32, habitText(m.Control), uint64(m.State))
+	return habit(0).with(uint64(m.AppID) | habitBit(m.Simulation)<<16 | uint64(m.Config)<<32).with(uint64(m.State)).withText(m.Control).value()
 }

@@ -237,10 +237,11 @@ func (s *modbusStream) read(dir Dir, b []byte, cut bool, msgs []Message) ([]Mess
 		s.turned, s.sure = sure && response != (dir == FromServer), sure
 	}
 	m := s.spares.modbus.get()
-	*m = Modbus{
-		Transaction: binary.BigEndian.Uint16(b), Unit: b[6], Function: pdu[0],
-		Response: (dir == FromServer) != s.turned, Truncated: cut,
-	}
+	// Not one literal: it would be put together elsewhere byte by byte and
+	// copied, which takes longer than all the rest.
+	*m = Modbus{}
+	m.Transaction, m.Unit, m.Function = binary.BigEndian.Uint16(b), b[6], pdu[0]
+	m.Response, m.Truncated = (dir == FromServer) != s.turned, cut
 	c := cursor{b: pdu[1:]}
 	switch {
 	case m.Function&modbusException != 0:
@@ -393,12 +394,8 @@ func (m *Modbus) Habit() uint64 {
 	if m.Exception != 0 || len(m.Objects) > 0 || m.Truncated {
 		return 0
 	}
-	var way uint64
-	if m.Response {
-		way = 1
-	}
-	return habitOf(way|uint64(m.Unit)<<8|uint64(m.Function)<<16|uint64(m.Sub)<<32,
-		uint64(m.Read.Address)|uint64(m.Read.Quantity)<<16|uint64(m.Write.Address)<<32|uint64(m.Write.Quantity)<<48)
+	return habit(0).with(habitBit(m.Response) | uint64(m.Unit)<<8 | uint64(m.Function)<<16 | uint64(m.Sub)<<32).
+		with(uint64(m.Read.Address) | uint64(m.Read.Quantity)<<16 | uint64(m.Write.Address)<<32 | uint64(m.Write.Quantity)<<48).value()
 }
 
 // AppendCommands implements Commander.

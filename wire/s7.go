@@ -120,7 +120,9 @@ func (p *s7Pending) flush(msgs []Message) []Message {
 // read reads one message.
 func (p *s7Pending) read(b []byte, cut bool, f *cotpFraming, msgs []Message) ([]Message, error) {
 	m := f.spares.s7.get()
-	*m = S7{Calling: f.calling, Called: f.called, Items: m.Items[:0], Truncated: cut}
+	room := m.Items[:0]
+	*m = S7{} // and no literal with values, see modbusStream.read
+	m.Calling, m.Called, m.Items, m.Truncated = f.calling, f.called, room, cut
 	c := cursor{b: b}
 	c.u8()
 	m.Kind = S7Kind(c.u8())
