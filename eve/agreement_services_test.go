@@ -12,7 +12,7 @@ func serviceKinds() []compared {
 	upper := strings.ToUpper
 	return []compared{
 		sameValues("FTP commands", "ftp.request.command", "ftp.command", upper),
-		sameValues("FTP replies", "ftp.response.code", "ftp.completion_code", finalReply),
+		sameValues("FTP replies", "ftp.response.code", "ftp.completion_code", nil),
 		sameValues("SMTP senders and recipients", "smtp.req.parameter", "smtp.*", smtpParameter),
 		filtered(sameValues("POP3 commands", "pop.request.command", "pop3.request.command", nil), pop3Login),
 		sameValues("RTSP methods", "rtsp.method", "rtsp.method", nil),
@@ -36,7 +36,7 @@ func serviceKinds() []compared {
 		sameValues("NTP modes", "ntp.flags.mode", "ntp.mode", nil),
 		sameValues("NTP versions", "ntp.flags.vn", "ntp.version", nil),
 		sameValues("NTP strata", "ntp.stratum", "ntp.stratum", nil),
-		alsoFrom(sameValues("TFTP files", "tftp.source_file", "tftp.file", nil), "tftp.destination_file"),
+		filtered(alsoFrom(sameValues("TFTP files", "tftp.source_file", "tftp.file", nil), "tftp.destination_file"), strings.TrimSpace), // one asks for no file
 		within("smb", sameValues("SMB hosts", "ntlmssp.auth.hostname", "smb.ntlmssp.host", notNull)),
 		sameValues("SMB shares", "smb.path", "smb.share", nil),
 		sameValues("CoAP paths", "coap.opt.uri_path_recon", "coap.path", nil),
@@ -134,14 +134,6 @@ func pop3Login(v string) string {
 		return v
 	}
 	return ""
-}
-
-// finalReply leaves out preliminary replies of FTP, which the final one follows.
-func finalReply(v string) string {
-	if strings.HasPrefix(v, "1") {
-		return ""
-	}
-	return v
 }
 
 // smtpParameter is the path of a parameter of MAIL or RCPT, or the argument of

@@ -16,6 +16,7 @@ type serviceBodies struct {
 	LDAP     *ldapBody     `json:"ldap,omitempty"`
 	SNMP     *snmpBody     `json:"snmp,omitempty"`
 	FTP      *ftpBody      `json:"ftp,omitempty"`
+	FTPData  *ftpDataBody  `json:"ftp_data,omitempty"`
 	IMAP     *imapBody     `json:"imap,omitempty"`
 	MQTT     *mqttBody     `json:"mqtt,omitempty"`
 	POP3     *pop3Body     `json:"pop3,omitempty"`
@@ -76,6 +77,8 @@ func (w *Writer) service(ev *flow.Event, m wire.Message) error {
 		return w.tftp(ev, m)
 	case *wire.FTP:
 		return w.ftp(ev, m)
+	case *wire.FTPData:
+		return w.ftpData(ev, m)
 	case *wire.SMTP:
 		return w.smtp(ev, m)
 	case *wire.POP3:

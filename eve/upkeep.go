@@ -60,15 +60,19 @@ func facilityName(n uint8) string {
 
 // tftpBody is Suricata's tftp object; errors are ours.
 type tftpBody struct {
-	Packet string `json:"packet"`
-	File   string `json:"file,omitempty"`
-	Mode   string `json:"mode,omitempty"`
-	Code   uint16 `json:"error_code,omitempty"`
-	Error  string `json:"error,omitempty"`
+	Packet string  `json:"packet"`
+	File   *string `json:"file,omitempty"` // of a request, which may name none
+	Mode   string  `json:"mode,omitempty"`
+	Code   uint16  `json:"error_code,omitempty"`
+	Error  string  `json:"error,omitempty"`
 }
 
 func (w *Writer) tftp(ev *flow.Event, m *wire.TFTP) error {
 	w.begin("tftp", "tftp", &ev.Record, ev.Time)
-	w.line.TFTP = &tftpBody{Packet: m.Op, File: m.File, Mode: m.Mode, Code: m.Code, Error: m.Error}
+	body := &tftpBody{Packet: m.Op, Mode: m.Mode, Code: m.Code, Error: m.Error}
+	if m.Mode != "" {
+		body.File = &m.File
+	}
+	w.line.TFTP = body
 	return w.put()
 }

@@ -57,6 +57,11 @@ func (s *Shard) readDatagram(r ref, e *entry, h *Headers, from side, whole bool)
 	if own {
 		return err
 	}
+	if e.stream == 0 && e.misses == 0 {
+		if x, ok := s.announced(e); ok && x.row != 0 && s.beginsAs(r, e, x.row, h, from) {
+			return nil
+		}
+	}
 	byPort := s.recogniser.udpRow.of(h.DstPort, h.SrcPort)
 	row := byPort
 	if row == 0 {
@@ -157,6 +162,22 @@ func (s *Shard) beginTalk(r ref, e *entry, row uint8, h *Headers, from side) err
 		return err
 	}
 	return errUnknown
+}
+
+// beginsAs reports whether the first payload of a flow is of the protocol that
+// another flow has announced.
+func (s *Shard) beginsAs(r ref, e *entry, row uint8, h *Headers, from side) bool {
+	if s.protocols[row-1].NewDatagrams == nil {
+		return false
+	}
+	if err := s.beginTalk(r, e, row, h, from); err == nil {
+		return true
+	}
+	if e.stream != noStream {
+		s.streams.release(e.stream)
+		e.stream = 0
+	}
+	return false
 }
 
 // tell gives one payload to one parser. ErrDone is passed on once all parsers

@@ -26,6 +26,10 @@ func (s *Shard) parse(r ref, e *entry, h *Headers, from side) {
 // names the flow's protocol. It reports false if nobody is to hear of the
 // message.
 func (s *Shard) found(e *entry, m wire.Message) bool {
+	if x, ok := m.(*wire.Expectation); ok {
+		s.expect(e, x)
+		return false
+	}
 	if e.app != 0 && s.apps[e.app-1] == m.Protocol() { // nearly always: not looked for among sixty
 		s.parsed[e.app-1]++
 	} else if app := s.count(m); e.app == 0 {

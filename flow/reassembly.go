@@ -70,8 +70,15 @@ type heldSegment struct {
 
 // segment takes in the payload of a TCP packet.
 func (s *Shard) segment(r ref, e *entry, h *Headers, from side) {
-	if e.stream == 0 && !s.attach(r, e, h, from) {
-		return
+	if e.stream == 0 {
+		if x, ok := s.announced(e); ok && x.message != nil {
+			s.found(e, x.message)
+			e.stream = noStream
+			return
+		}
+		if !s.attach(r, e, h, from) {
+			return
+		}
 	}
 	i := e.stream
 	st := s.streams.use(i)

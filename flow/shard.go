@@ -26,9 +26,10 @@ type Shard struct {
 	heads  bool    // the frame at hand is a head
 	ledger *ledger // of flows that a kernel counts; nil before the first
 
-	streams streamPool
-	habits  habits
-	expire  func(ref) // s.timeout, bound once
+	streams  streamPool
+	expected expectations
+	habits   habits
+	expire   func(ref) // s.timeout, bound once
 
 	now     int64
 	started bool

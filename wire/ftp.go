@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"fmt"
+	"slices"
 )
 
 // FTP is a command on an FTP control connection with its final reply (RFC 959,
@@ -10,8 +11,20 @@ import (
 type FTP struct {
 	Command  string // upper case
 	Argument string // at most 256 bytes; "" for secrets
-	Code     int    // of the reply, 0 if none was seen
-	Reply    string // text of its last line, at most 256 bytes
+	Code     int    // of the final reply, 0 if none was seen
+	// Replies are the lines of the preliminary and the final reply, of more
+	// than 16 the first ones and the last.
+	Replies []FTPReply
+	// DataPort is the TCP port on which one end awaits a data connection, 0 if
+	// the command is not about one; Active if that end is the client.
+	DataPort uint16
+	Active   bool
+}
+
+// FTPReply is one line of a reply.
+type FTPReply struct {
+	Code int    // 0 within a reply of several lines
+	Text string // at most 256 bytes
 }
 
 // Protocol implements Message.
@@ -20,6 +33,7 @@ func (*FTP) Protocol() string { return "ftp" }
 const (
 	maxFTPText    = 256
 	maxFTPPending = 16 // commands that wait for their reply: clients send one at a time
+	maxFTPReplies = 16 // lines that are kept of a reply
 )
 
 // The commands of FTP in the order of RFC 5797's registry; those that other
@@ -41,6 +55,8 @@ type ftpDialogue struct {
 	greeting *FTP
 	mail     *smtpDialogue // if it turned out to be one
 	many     int           // code of a reply of several lines under way, 0 if none
+	lines    []FTPReply    // of the reply under way
+	data     ftpData
 }
 
 func newFTPStream() Stream { return &lineStream{liner: &ftpDialogue{}} }
@@ -107,6 +123,17 @@ func (s *ftpDialogue) line(dir Dir, line []byte, cut bool, msgs []Message) ([]Me
 	}
 	m := &FTP{Command: name}
 	switch name {
+	case "PORT", "EPRT":
+		m.Argument = text(rest, maxFTPText)
+		if m.DataPort = ftpPort(name, rest); m.DataPort != 0 {
+			m.Active, s.data = true, ftpData{dir, m.DataPort}
+		}
+	case "RETR", "STOR", "STOU", "APPE", "LIST", "NLST", "MLSD":
+		m.Argument = text(rest, maxFTPText)
+		if s.data.port != 0 {
+			msgs = append(msgs, s.data.expect(name, m.Argument))
+			s.data = ftpData{}
+		}
 	case "USER":
 		s.user = append(s.user[:0], rest[:min(len(rest), maxUser)]...)
 		m.Argument = text(rest, maxFTPText)
@@ -128,6 +155,10 @@ func (s *ftpDialogue) line(dir Dir, line []byte, cut bool, msgs []Message) ([]Me
 
 // reply reads a line of a reply; the last one ends a command.
 func (s *ftpDialogue) reply(dir Dir, line []byte, code int, more, ok bool, msgs []Message) ([]Message, error) {
+	greeting := !s.greeted && len(s.pending) == 0
+	if greeting || len(s.pending) > 0 {
+		s.keep(line, code, ok)
+	}
 	if s.many != 0 && (!ok || more || code != s.many) {
 		return msgs, nil // within a reply of several lines anything may stand
 	}
@@ -139,9 +170,11 @@ func (s *ftpDialogue) reply(dir Dir, line []byte, code int, more, ok bool, msgs 
 	if code < 200 {
 		return msgs, nil // preliminary
 	}
-	if !s.greeted && len(s.pending) == 0 {
+	replies := s.lines
+	s.lines = nil
+	if greeting {
 		s.greeted = true
-		s.greeting = &FTP{Code: code, Reply: ftpReply(line)}
+		s.greeting = &FTP{Code: code, Replies: replies}
 		return msgs, nil
 	}
 	if len(s.pending) == 0 || !s.greeted && code == 220 {
@@ -149,7 +182,12 @@ func (s *ftpDialogue) reply(dir Dir, line []byte, code int, more, ok bool, msgs 
 	}
 	m := s.pending[0]
 	s.greeted, s.pending = true, s.pending[1:]
-	m.Code, m.Reply = code, ftpReply(line)
+	m.Code, m.Replies = code, replies
+	if m.Command == "PASV" && code == 227 || m.Command == "EPSV" && code == 229 {
+		if m.DataPort = ftpPort(m.Command, line); m.DataPort != 0 {
+			s.data = ftpData{dir, m.DataPort}
+		}
+	}
 	msgs = s.outcome(dir, m, append(msgs, m))
 	if m.Command == "AUTH" && (code == 234 || code == 334) {
 		return msgs, ErrUpgrade
@@ -157,7 +195,18 @@ func (s *ftpDialogue) reply(dir Dir, line []byte, code int, more, ok bool, msgs 
 	return msgs, nil
 }
 
-func ftpReply(line []byte) string { return text(line[min(4, len(line)):], maxFTPText) }
+// keep notes a line of the reply under way.
+func (s *ftpDialogue) keep(line []byte, code int, ok bool) {
+	r := FTPReply{Text: text(line, maxFTPText)}
+	if ok {
+		r = FTPReply{code, text(line[min(4, len(line)):], maxFTPText)}
+	}
+	if len(s.lines) == maxFTPReplies {
+		s.lines[maxFTPReplies-1] = r
+		return
+	}
+	s.lines = append(s.lines, r)
+}
 
 // outcome reads what a reply says about a login: 230 and 202 welcome, 331 and
 // 332 ask for more, anything from 400 on refuses.
@@ -192,7 +241,9 @@ func (s *ftpDialogue) ended(dir Dir, msgs []Message) []Message {
 	if s.mail != nil {
 		return s.mail.ended(dir, msgs)
 	}
-	if s.greeting != nil && containsFold([]byte(s.greeting.Reply), "ftp") {
+	if s.greeting != nil && slices.ContainsFunc(s.greeting.Replies, func(r FTPReply) bool {
+		return containsFold([]byte(r.Text), "ftp")
+	}) {
 		msgs = append(msgs, s.greeting)
 	}
 	s.greeting = nil

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -8,9 +9,13 @@ import (
 // says joins lines with line ends.
 func says(lines ...string) []byte { return []byte(strings.Join(lines, "\r\n") + "\r\n") }
 
+// replied is a reply of one line.
+func replied(code int, text string) []FTPReply { return []FTPReply{{code, text}} }
+
 func TestFTPStream(t *testing.T) {
-	ready := &FTP{Code: 220, Reply: "FTP ready"}
-	user := &FTP{Command: "USER", Argument: "pi", Code: 331, Reply: "Password?"}
+	ready := &FTP{Code: 220, Replies: replied(220, "FTP ready")}
+	welcome := &FTP{Code: 220, Replies: []FTPReply{{220, "Welcome"}, {0, " to"}, {220, "FTP ready"}}}
+	user := &FTP{Command: "USER", Argument: "pi", Code: 331, Replies: replied(331, "Password?")}
 	playAll(t, newFTPStream, []dialogue{
 		{"default credentials, then a transfer", []chunk{
 			{FromServer, says("220-Welcome", " to", "220 FTP ready")},
@@ -21,21 +26,21 @@ func TestFTPStream(t *testing.T) {
 			{FromClient, says("retr a b.bin")},
 			{FromServer, says("150 Coming", "226 Done")},
 		}, []Message{
-			ready, user,
-			&FTP{Command: "PASS", Code: 230, Reply: "In"},
+			welcome, user,
+			&FTP{Command: "PASS", Code: 230, Replies: replied(230, "In")},
 			&Login{Service: "ftp", User: "pi", Mechanism: "password", Outcome: Succeeded, Clear: true, Default: true},
-			&FTP{Command: "RETR", Argument: "a b.bin", Code: 226, Reply: "Done"},
+			&FTP{Command: "RETR", Argument: "a b.bin", Code: 226, Replies: []FTPReply{{150, "Coming"}, {226, "Done"}}},
 		}, nil},
 		{"refused", []chunk{
 			{FromClient, says("USER pi", "PASS other")},
 			{FromServer, says("331 Password?", "530 No")},
 		}, []Message{
 			user,
-			&FTP{Command: "PASS", Code: 530, Reply: "No"},
+			&FTP{Command: "PASS", Code: 530, Replies: replied(530, "No")},
 			&Login{Service: "ftp", User: "pi", Mechanism: "password", Outcome: Failed, Clear: true},
 		}, nil},
 		{"refused at once", []chunk{{FromClient, says("USER x")}, {FromServer, says("530 Anonymous only")}}, []Message{
-			&FTP{Command: "USER", Argument: "x", Code: 530, Reply: "Anonymous only"},
+			&FTP{Command: "USER", Argument: "x", Code: 530, Replies: replied(530, "Anonymous only")},
 			&Login{Service: "ftp", User: "x", Mechanism: "none", Outcome: Failed},
 		}, nil},
 		{"no answer", []chunk{{FromServer, says("220 FTP ready")}, {FromClient, says("USER pi", "PASS x")}}, []Message{
@@ -47,7 +52,7 @@ func TestFTPStream(t *testing.T) {
 		{"TLS follows", []chunk{
 			{FromClient, says("AUTH TLS")},
 			{FromServer, append(says("220 FTP ready", "234 Go"), 22, 3, 3)},
-		}, []Message{&FTP{Command: "AUTH", Argument: "TLS", Code: 234, Reply: "Go"}}, ErrUpgrade},
+		}, []Message{&FTP{Command: "AUTH", Argument: "TLS", Code: 234, Replies: replied(234, "Go")}}, ErrUpgrade},
 		{"a mail server that greets like one of FTP", []chunk{
 			{FromServer, says("220 mx.example at your service")},
 			{FromClient, says("EHLO me")},
@@ -57,8 +62,74 @@ func TestFTPStream(t *testing.T) {
 			&FTP{Command: "CWD", Argument: strings.Repeat("a", maxFTPText)},
 			&FTP{Command: "PWD"},
 		}, nil},
+		{"a reply of many lines", []chunk{
+			{FromClient, says("FEAT")},
+			{FromServer, says("211-Have", strings.Repeat(" x\r\n", 40)+"211 End")},
+		}, []Message{&FTP{Command: "FEAT", Code: 211, Replies: slices.Concat(
+			replied(211, "Have"), slices.Repeat(replied(0, " x"), 14), replied(211, "End"))}}, nil},
 		{"something else", []chunk{{FromClient, says("HELLO")}}, nil, ErrMalformed},
 	})
+}
+
+// TestFTPData: where data connections are awaited, and what they are for.
+func TestFTPData(t *testing.T) {
+	expect := func(listener Dir, port uint16, command, file string) *Expectation {
+		return &Expectation{App: "ftp-data", Over: overTCP, Listener: listener, Port: port, Message: &FTPData{command, file}}
+	}
+	const passive, extended = "Entering Passive Mode (10,0,0,1,192,11)", "Entering Extended Passive Mode (|||6446|)"
+	playAll(t, newFTPStream, []dialogue{
+		{"passive, once for each transfer", []chunk{
+			{FromClient, says("PASV")},
+			{FromServer, says("227 " + passive)},
+			{FromClient, says("STOR a")},
+			{FromClient, says("STOR b")},
+		}, []Message{
+			&FTP{Command: "PASV", Code: 227, Replies: replied(227, passive), DataPort: 49163},
+			expect(FromServer, 49163, "STOR", "a"),
+			&FTP{Command: "STOR", Argument: "a"}, &FTP{Command: "STOR", Argument: "b"},
+		}, nil},
+		{"extended passive", []chunk{
+			{FromClient, says("EPSV")},
+			{FromServer, says("229 " + extended)},
+			{FromClient, says("MLSD")},
+		}, []Message{
+			&FTP{Command: "EPSV", Code: 229, Replies: replied(229, extended), DataPort: 6446},
+			expect(FromServer, 6446, "MLSD", ""),
+			&FTP{Command: "MLSD"},
+		}, nil},
+		{"active", []chunk{{FromClient, says("PORT 10,0,0,9,4,1", "RETR f")}}, []Message{
+			expect(FromClient, 1025, "RETR", "f"),
+			&FTP{Command: "PORT", Argument: "10,0,0,9,4,1", DataPort: 1025, Active: true}, &FTP{Command: "RETR", Argument: "f"},
+		}, nil},
+		{"refused", []chunk{{FromClient, says("PASV")}, {FromServer, says("425 1,2,3,4,5,6")}, {FromClient, says("LIST")}}, []Message{
+			&FTP{Command: "PASV", Code: 425, Replies: replied(425, "1,2,3,4,5,6")}, &FTP{Command: "LIST"},
+		}, nil},
+	})
+	for _, c := range []struct {
+		command, line string
+		want          uint16
+	}{
+		{"PORT", "10,0,0,9,4,1", 1025},
+		{"PASV", "227 =10,0,0,9,4,1", 1025}, // no parentheses: RFC 1123 section 4.1.2.6
+		{"PASV", "227 in 20 s (10,0,0,9,255,255).", 65535},
+		{"PORT", "10,0,0,9,4", 0},
+		{"PORT", "10,0,0,9,4,256", 0},
+		{"PORT", "10,0,0,9,,1", 0},
+		{"PORT", "10,0,0,9,0,1000", 0},
+		{"EPRT", "|1|10.0.0.9|6275|", 6275},
+		{"EPRT", "!2!::1!65535!", 65535},
+		{"EPRT", "|1|10.0.0.9|65536|", 0},
+		{"EPRT", "|1|10.0.0.9|62x5|", 0},
+		{"EPRT", "|1|10.0.0.9|6275", 0},
+		{"EPRT", "", 0},
+		{"EPSV", "229 (!!!1!)", 1},
+		{"EPSV", "229 none", 0},
+		{"EPSV", "229 (", 0},
+	} {
+		if got := ftpPort(c.command, []byte(c.line)); got != c.want {
+			t.Errorf("%s %q: port %d, want %d", c.command, c.line, got, c.want)
+		}
+	}
 }
 
 func TestSMTPStream(t *testing.T) {
@@ -280,7 +351,7 @@ func fuzzLines(f *testing.F, newStream func() Stream, port uint16, seeds ...[]by
 }
 
 func FuzzFTP(f *testing.F) {
-	fuzzLines(f, newFTPStream, 21, says("USER a", "PASS b", "220 x", "331 y", "230 z"), says("AUTH TLS", "234 x"))
+	fuzzLines(f, newFTPStream, 21, says("USER a", "PASS b", "220 x", "331 y", "230 z"), says("AUTH TLS", "234 x"), says("PASV", "227 1,2,3,4,5,6", "LIST"), says("EPRT |1|a|5|", "RETR x"))
 }
 
 func FuzzSMTP(f *testing.F) {

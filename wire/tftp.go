@@ -32,8 +32,14 @@ type tftpFlow struct{ seen []TFTP }
 func newTFTPFlow() Datagrams { return &tftpFlow{} }
 
 // Datagram implements Datagrams.
-func (f *tftpFlow) Datagram(_ Dir, b []byte, msgs []Message) ([]Message, error) {
+func (f *tftpFlow) Datagram(dir Dir, b []byte, msgs []Message) ([]Message, error) {
+	if isTFTPTransfer(b) {
+		return msgs, nil
+	}
 	m, err := parseTFTP(b)
+	if err == nil && m.Op != "error" {
+		msgs = append(msgs, &Expectation{App: "tftp", Over: overUDP, Listener: dir})
+	}
 	const kinds = 16 // requests and errors that are told apart
 	if err != nil || slices.Contains(f.seen, *m) || len(f.seen) == kinds {
 		return msgs, err
@@ -42,8 +48,24 @@ func (f *tftpFlow) Datagram(_ Dir, b []byte, msgs []Message) ([]Message, error) 
 	return append(msgs, m), nil
 }
 
-// parseTFTP parses a request or an error. The blocks of a transfer, which come
-// from another port (RFC 1350 section 4), are not of this flow.
+// isTFTPTransfer recognises a block, an acknowledgement or one of options (RFC
+// 2347). They mostly come from another port than that of the request (RFC 1350
+// section 4), to the one that it came from: a flow that is expected.
+func isTFTPTransfer(b []byte) bool {
+	const block, acknowledgement, options = 3, 4, 6
+	if len(b) < 4 || b[0] != 0 {
+		return false
+	}
+	switch b[1] {
+	case acknowledgement:
+		return len(b) == 4
+	case options:
+		return b[len(b)-1] == 0
+	}
+	return b[1] == block
+}
+
+// parseTFTP parses a request or an error.
 func parseTFTP(b []byte) (*TFTP, error) {
 	if len(b) < 4 {
 		return nil, errTFTPCut
@@ -58,7 +80,7 @@ func parseTFTP(b []byte) (*TFTP, error) {
 		switch {
 		case !ok || !complete && len(mode) < len("netascii"):
 			return nil, errTFTPCut
-		case len(file) == 0 || bytes.ContainsFunc(file, func(r rune) bool { return r < ' ' }):
+		case bytes.ContainsFunc(file, func(r rune) bool { return r < ' ' }):
 			return nil, errTFTPKind
 		}
 		m := &TFTP{Op: [...]string{1: "read", 2: "write"}[b[1]], File: text(file, maxTFTPText)}

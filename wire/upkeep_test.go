@@ -47,7 +47,7 @@ func TestTFTP(t *testing.T) {
 		{"\x00\x01fw", nil, ErrTruncated},
 		{"\x00\x01fw\x00oct", nil, ErrTruncated},
 		{"\x00\x01fw\x00sextet\x00", nil, ErrNotMine},
-		{"\x00\x01\x00octet\x00", nil, ErrNotMine},
+		{"\x00\x01\x00octet\x00", &TFTP{Op: "read", Mode: "octet"}, nil},
 		{"\x00\x03\x00\x01data", nil, ErrNotMine},
 		{"\x01\x01a\x00octet\x00", nil, ErrNotMine},
 		{"", nil, ErrTruncated},
@@ -68,11 +68,19 @@ func TestTFTP(t *testing.T) {
 
 func TestTFTPFlow(t *testing.T) {
 	ask, other := []byte("\x00\x01/update.sh\x00octet\x00"), []byte("\x00\x02log\x00octet\x00")
+	transfer := &Expectation{App: "tftp", Over: overUDP}
 	playFlows(t, newTFTPFlow, []flowCase{
 		{"repeated", []chunk{{FromClient, ask}, {FromClient, ask}, {FromClient, other}}, []Message{
-			&TFTP{Op: "read", File: "/update.sh", Mode: "octet"}, &TFTP{Op: "write", File: "log", Mode: "octet"},
+			transfer, &TFTP{Op: "read", File: "/update.sh", Mode: "octet"}, transfer, transfer, &TFTP{Op: "write", File: "log", Mode: "octet"},
 		}, nil},
-		{"a block", []chunk{{FromClient, []byte("\x00\x03\x00\x01data")}}, nil, ErrNotMine},
+		{"a transfer", []chunk{
+			{FromServer, []byte("\x00\x06blksize\x001024\x00")},
+			{FromClient, []byte("\x00\x04\x00\x00")},
+			{FromServer, []byte("\x00\x03\x00\x01data")},
+			{FromClient, []byte("\x00\x04\x00\x01")},
+		}, nil, nil},
+		{"an acknowledgement that is too long", []chunk{{FromClient, []byte("\x00\x04\x00\x01x")}}, nil, ErrNotMine},
+		{"options without an end", []chunk{{FromClient, []byte("\x00\x06blksize\x001024")}}, nil, ErrNotMine},
 	})
 }
 
