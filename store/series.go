@@ -72,13 +72,16 @@ func (s *Store) Minutes(ctx context.Context, after int64, limit int) ([]device.M
 }
 
 // Series lists what a device did in each minute, oldest first, or in each hour
-// if hourly: Since and Until of the filter apply, and Device as an id; "" is
-// all devices. Minutes become hours after some days (Retention.Minutes); the
-// peers and names of an hour are the most of any of its minutes.
+// if hourly: Since and Until of the filter apply to when these begin, and
+// Device as an id; "" is all devices. Minutes become hours after some days
+// (Retention.Minutes) and are gone as minutes then; an hour has those that have
+// and those that have not. Its peers and names are the most of any of its
+// minutes.
 func (s *Store) Series(ctx context.Context, f Filter, hourly bool) ([]device.Minute, error) {
-	table := "minute"
+	f.OldestFirst = true
+	what, from := "minute", "minute"
 	if hourly {
-		table = "hour"
+		what, from = "hour", wholeHours
 	}
 	var c clauses
 	if !f.Since.IsZero() {
@@ -90,15 +93,25 @@ func (s *Store) Series(ctx context.Context, f Filter, hourly bool) ([]device.Min
 	if f.Device != "" {
 		c.add("m.device = ?", f.Device)
 	}
-	f.OldestFirst = true
-	sql := c.sql("SELECT "+seriesColumns+" FROM "+table+" m LEFT JOIN device d ON d.id = m.device", f, "m.time", "m.device")
+	sql := c.sql("SELECT "+seriesColumns+" FROM "+from+" m LEFT JOIN device d ON d.id = m.device", f, "m.time", "m.device")
 	var out []device.Minute
-	err := s.list(ctx, table, sql, c.args, func(row *sqlite3.Stmt) error {
+	err := s.list(ctx, what, sql, c.args, func(row *sqlite3.Stmt) error {
 		out = append(out, scanMinute(row))
 		return nil
 	})
 	return out, err
 }
+
+// wholeHours is a subquery for all hours: those that minutes have become, with what
+// rollUp is still going to add to them.
+const wholeHours = `(
+	SELECT time, device, sum(bytes_in) AS bytes_in, sum(bytes_out) AS bytes_out, sum(packets) AS packets, sum(flows) AS flows,
+		max(peers) AS peers, max(names) AS names, max(nxdomain) AS nxdomain
+	FROM (
+		SELECT time, device, bytes_in, bytes_out, packets, flows, peers, names, nxdomain FROM hour
+		UNION ALL
+		SELECT time - (time % 3600 + 3600) % 3600, device, bytes_in, bytes_out, packets, flows, peers, names, nxdomain FROM minute)
+	GROUP BY time, device)`
 
 // rollUp turns minutes before a time into hours, whole hours only. It returns
 // how many minutes went.

@@ -80,24 +80,71 @@ func TestMinutesBecomeHours(t *testing.T) {
 	if got := series(t, s, Filter{}, false); len(got) != 360 || !got[0].Time.Equal(epoch2024.Add(2*time.Hour)) {
 		t.Errorf("%d minutes are left, from %v", len(got), got[0].Time)
 	}
-	got := series(t, s, Filter{Device: "cam"}, true)
-	want := device.Minute{Time: epoch2024, Device: "cam", BytesIn: 600, BytesOut: 1200, Packets: 180, Flows: 60, Peers: 7, Names: 2, NXDomain: 1}
-	next := want
-	next.Time = next.Time.Add(time.Hour)
-	if diff := cmp.Diff([]device.Minute{want, next}, got); diff != "" {
+	// Two of the hours are made of minutes that are gone, three of those left.
+	if diff := cmp.Diff(fiveHours(), series(t, s, Filter{Device: "cam"}, true)); diff != "" {
 		t.Errorf("hours (-want +got):\n%s", diff)
 	}
-	// A minute that comes late joins its hour.
+	// A minute that comes late joins its hour, before and after it is folded.
 	checkpoint(t, s, Batch{Minutes: []device.Minute{minuteOf(61, "cam", 10)}})
-	if _, err := s.Prune(t.Context(), now, keep); err != nil {
-		t.Fatal(err)
-	}
-	if got := series(t, s, Filter{Device: "cam"}, true); len(got) != 2 || got[1].BytesIn != 610 {
-		t.Errorf("with a late minute: %+v", got)
+	for range 2 {
+		if got := series(t, s, Filter{Device: "cam"}, true); len(got) != 5 || got[1].BytesIn != 610 || got[1].Flows != 61 {
+			t.Errorf("with a late minute: %+v", got)
+		}
+		if _, err := s.Prune(t.Context(), now, keep); err != nil {
+			t.Fatal(err)
+		}
 	}
 	done, err = s.Prune(t.Context(), now.Add(time.Hour), Retention{Hours: Limit{Age: 5 * time.Hour}})
 	if err != nil || done.Hours != 2 {
 		t.Errorf("hours by age: %+v, %v", done, err)
+	}
+}
+
+// fiveHours is what 300 of minuteOf become.
+func fiveHours() []device.Minute {
+	out := make([]device.Minute, 5)
+	for i := range out {
+		out[i] = device.Minute{
+			Time: epoch2024.Add(time.Duration(i) * time.Hour), Device: "cam",
+			BytesIn: 600, BytesOut: 1200, Packets: 180, Flows: 60, Peers: 7, Names: 2, NXDomain: 1,
+		}
+	}
+	return out
+}
+
+// Hours are the same before anything is folded, and a filter takes whole ones:
+// by when they begin.
+func TestHoursOfMinutes(t *testing.T) {
+	s := openT(t, t.TempDir(), Options{})
+	var all []device.Minute
+	for n := range 300 {
+		all = append(all, minuteOf(n, "cam", 10), minuteOf(n, "tv", 1))
+	}
+	checkpoint(t, s, Batch{Minutes: all, Devices: []DeviceRow{{ID: "cam", Name: "Garden Camera", Data: []byte("{}")}}})
+	want := fiveHours()
+	for i := range want {
+		want[i].Name = "Garden Camera"
+	}
+	at := func(d time.Duration) time.Time { return epoch2024.Add(d) }
+	for _, tc := range []struct {
+		name   string
+		filter Filter
+		want   []device.Minute
+	}{
+		{"all of a device", Filter{}, want},
+		{"since a minute later than an hour began", Filter{Since: at(61 * time.Minute)}, want[2:]},
+		{"since an hour", Filter{Since: at(time.Hour)}, want[1:]},
+		{"until an hour", Filter{Until: at(2 * time.Hour)}, want[:2]},
+		{"until a minute later than an hour began", Filter{Until: at(121 * time.Minute)}, want[:3]},
+		{"the first", Filter{Limit: 1}, want[:1]},
+	} {
+		tc.filter.Device = "cam"
+		if diff := cmp.Diff(tc.want, series(t, s, tc.filter, true)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tc.name, diff)
+		}
+	}
+	if got := series(t, s, Filter{}, true); len(got) != 10 || got[1].Device != "tv" || got[1].BytesOut != 120 {
+		t.Errorf("of both devices: %+v", got)
 	}
 }
 
@@ -107,11 +154,13 @@ func TestMinutesBeforeTheEpoch(t *testing.T) {
 	m := minuteOf(0, "cam", 1)
 	m.Time = time.Unix(-90, 0)
 	checkpoint(t, s, Batch{Minutes: []device.Minute{m}})
-	if _, err := s.Prune(t.Context(), epoch2024, Retention{Minutes: Limit{Age: time.Hour}}); err != nil {
-		t.Fatal(err)
-	}
-	if got := series(t, s, Filter{}, true); len(got) != 1 || got[0].Time.Unix() != -3600 {
-		t.Errorf("got %+v", got)
+	for _, when := range []string{"as a minute", "folded"} {
+		if got := series(t, s, Filter{}, true); len(got) != 1 || got[0].Time.Unix() != -3600 {
+			t.Errorf("%s: got %+v", when, got)
+		}
+		if _, err := s.Prune(t.Context(), epoch2024, Retention{Minutes: Limit{Age: time.Hour}}); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

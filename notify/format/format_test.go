@@ -176,18 +176,23 @@ func TestTitles(t *testing.T) {
 	again.Count = 3
 	closed := again
 	closed.State = alert.Closed
-	for want, n := range map[string]*alert.Notice{
-		"High: New service on kitchen-cam":                     all["alert"],
-		"High: New service on kitchen-cam (3 times)":           {Alert: &again},
-		"High: New service on kitchen-cam (closed)":            {Alert: &closed},
-		"High: Incident of 1 alert on 1 device":                all["incident"],
-		"High: Incident of 0 alerts on 1 device (part of i-2)": {Incident: &merged},
-		"High: Digest of 40 alerts and 2 incidents":            all["digest"],
-		"Low: DNS tunnel": {Alert: &alert.Alert{Kind: detect.DNSTunnel, Severity: detect.Low}},
-		"Critical: Some kind to come on mac:02 (2 times)": {Alert: &alert.Alert{Kind: "some_kind_to_come", Severity: detect.Critical, Count: 2, Device: alert.Device{ID: "mac:02"}}},
+	nameless := alert.Alert{Kind: detect.DNSTunnel, Severity: detect.Low}
+	newer := alert.Alert{Kind: "some_kind_to_come", Severity: detect.Critical, Count: 2, Device: alert.Device{ID: "mac:02"}}
+	for _, tc := range []struct {
+		want   string
+		notice *alert.Notice
+	}{
+		{"High: New service on kitchen-cam", all["alert"]},
+		{"High: New service on kitchen-cam (3 times)", &alert.Notice{Alert: &again}},
+		{"High: New service on kitchen-cam (closed)", &alert.Notice{Alert: &closed}},
+		{"High: Incident of 1 alert on 1 device", all["incident"]},
+		{"High: Incident of 0 alerts on 1 device (part of i-2)", &alert.Notice{Incident: &merged}},
+		{"High: Digest of 40 alerts and 2 incidents", all["digest"]},
+		{"Low: DNS tunnel", &alert.Notice{Alert: &nameless}},
+		{"Critical: Some kind to come on mac:02 (2 times)", &alert.Notice{Alert: &newer}},
 	} {
-		if got := Title(n); got != want {
-			t.Errorf("got %q, want %q", got, want)
+		if got := Title(tc.notice); got != tc.want {
+			t.Errorf("got %q, want %q", got, tc.want)
 		}
 	}
 }
