@@ -54,7 +54,7 @@ test: test-deps ## build and vet everything, then test as shipped and again with
 # Programs that tests compare with or need: name:Debian package.
 TEST_TOOLS := tshark:tshark tcpdump:tcpdump gcc:gcc ip:iproute2 clang-14:clang-14 llvm-strip-14:llvm-14 \
 	lognormalizer:liblognorm-utils rsyslogd:rsyslog victoria-metrics:victoria-metrics \
-	influxd:influxdb mosquitto:mosquitto
+	influxd:influxdb mosquitto:mosquitto mkfs.ext4:e2fsprogs
 # A package that a program needs besides its own, by a file of it: file:package.
 TEST_FILES := /usr/lib/$(shell uname -m)-linux-gnu/rsyslog/lmnsd_gtls.so:rsyslog-gnutls \
 	/usr/include/bpf/bpf_helpers.h:libbpf-dev

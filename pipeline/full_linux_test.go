@@ -3,6 +3,7 @@ package pipeline_test
 import (
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -10,23 +11,49 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gatehouse/internal/testkit"
 	"gatehouse/pipeline"
 	"gatehouse/store"
 )
 
 // A disk that is full for a while during a run costs nothing of what is found.
 func TestDiskFullForAWhile(t *testing.T) {
+	dir := mount(t, "size=16m")
+	ballast := filepath.Join(dir, "ballast")
+	unkeptForAWhile(t, dir, "disk is full", func() { fillUp(t, ballast) }, func() {
+		if err := os.Remove(ballast); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Nor does a file system that becomes read-only and is repaired.
+func TestFileSystemReadOnlyForAWhile(t *testing.T) {
+	if !testkit.OwnMounts(t) {
+		return
+	}
+	disk := testkit.NewDisk(t)
+	unkeptForAWhile(t, disk.Dir, "read-only file system", func() { disk.Break(t) }, func() { disk.Mend(t) })
+}
+
+// unkeptForAWhile analyses a capture with its state in dir, which cannot be
+// written in between, and expects the same alerts as without.
+func unkeptForAWhile(t *testing.T, dir, reason string, begin, end func()) {
+	t.Helper()
 	capture, cfg := home(t)
 	whole, err := pipeline.Run(t.Context(), open(t, capture), nil, cfg, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := mount(t, "size=16m")
 	st, err := store.Open(t.Context(), dir, store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer st.Close()
+	defer func() {
+		if err := st.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	}()
 	var log strings.Builder
 	cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
 	cfg.WearPerDay = 0
@@ -39,15 +66,13 @@ func TestDiskFullForAWhile(t *testing.T) {
 	cfg.Status = func(s pipeline.Summary) {
 		switch rounds++; rounds {
 		case 50:
-			fillUp(t, dir+"/ballast")
+			begin()
 		case 250:
-			if err := os.Remove(dir + "/ballast"); err != nil {
-				t.Error(err)
-			}
+			end()
 		}
 		if !s.Store.Failing.IsZero() {
 			failed++
-			if !strings.Contains(s.Store.Error, "disk is full") {
+			if !strings.Contains(s.Store.Error, reason) {
 				t.Errorf("health says %q", s.Store.Error)
 			}
 		}
@@ -59,7 +84,7 @@ func TestDiskFullForAWhile(t *testing.T) {
 	if failed == 0 || rounds < 300 || !sum.Store.Failing.IsZero() || sum.Store.Dropped != 0 {
 		t.Errorf("failing in %d of %d rounds, at the end %+v", failed, rounds, sum.Store)
 	}
-	for _, want := range []string{"state cannot be kept", "disk is full", "state is kept again"} {
+	for _, want := range []string{"state cannot be kept", reason, "state is kept again"} {
 		if strings.Count(log.String(), want) != 1 {
 			t.Errorf("the log does not say %q once: %s", want, log.String())
 		}

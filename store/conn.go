@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
+	"os"
+	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -39,6 +42,7 @@ type conn struct {
 
 	turn   chan struct{} // holds one token while the connection is in use
 	db     *sqlite3.Conn // nil until needed
+	file   os.FileInfo   // what was opened; nil before the first time
 	stmts  map[string]*sqlite3.Stmt
 	forced bool // commits go to the disk at once (synchronous is FULL)
 	closed bool
@@ -109,25 +113,50 @@ func (c *conn) do(ctx context.Context, fn func(*sqlite3.Conn) error) (err error)
 		return context.Cause(ctx)
 	}
 	// The library panics when SQLite runs out of memory or, on a crafted
-	// file, out of its sandbox. Neither may take the daemon down.
+	// file, out of its sandbox; and the index of the log is a file in memory,
+	// of which the kernel may have no page when the medium fails or somebody
+	// cuts it. None of that may take the daemon down.
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if p := recover(); p != nil {
 			c.abandon()
 			err = fmt.Errorf("%s: database engine failed: %v", c.path, p)
 		}
 	}()
-	if c.db == nil {
-		if c.db, err = c.open(ctx); err != nil {
-			return translate(ctx, c.path, err)
-		}
+	if err := c.ready(ctx); err != nil {
+		return translate(ctx, c.path, err)
 	}
 	defer c.db.SetInterrupt(c.db.SetInterrupt(ctx))
 	return translate(ctx, c.path, fn(c.db))
 }
 
+// ready opens the file if it is not open, and again if there is another in its
+// place: a file system that was repaired and mounted anew.
+func (c *conn) ready(ctx context.Context) error {
+	info, err := os.Stat(c.path)
+	if c.db != nil {
+		if err == nil && os.SameFile(info, c.file) || err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		// Closed in the usual way, it might delete the log of the other one.
+		if _, err := c.db.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true); err != nil {
+			return err
+		}
+		_ = c.hangUp() // what it says is about a file that is not there any more
+	}
+	if c.file != nil && errors.Is(err, fs.ErrNotExist) {
+		return explain(c.path+" is gone: it was moved or deleted while in use. Put it back, or restart gatehouse to begin a new one", err)
+	}
+	if c.db, err = c.open(ctx); err != nil {
+		return err
+	}
+	c.file, err = os.Stat(c.path)
+	return err
+}
+
 // transact runs fn in one transaction: all of it is stored, or nothing.
 func (c *conn) transact(ctx context.Context, fn func(*sqlite3.Conn) error) error {
-	return c.do(ctx, func(db *sqlite3.Conn) error { return inTransaction(db, func() error { return fn(db) }) })
+	return c.do(ctx, func(db *sqlite3.Conn) error { return c.inTransaction(func() error { return fn(db) }) })
 }
 
 // force says whether the next commits are forced to the disk.
@@ -147,20 +176,27 @@ func (c *conn) force(on bool) error {
 }
 
 // inTransaction takes the write lock at the start: taking it halfway could
-// fail without a wait (https://sqlite.org/rescode.html#busy_snapshot).
-func inTransaction(db *sqlite3.Conn, fn func() error) error {
-	tx, err := db.BeginImmediate()
-	if err != nil {
+// fail without a wait (https://sqlite.org/rescode.html#busy_snapshot). Its
+// statements are ours, so that abandon can close them.
+func (c *conn) inTransaction(fn func() error) error {
+	if err := c.exec("BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
-	if err = fn(); err == nil {
-		err = tx.Commit()
+	err := fn()
+	if err == nil {
+		err = c.exec("COMMIT")
 	}
 	// SQLite ends the transaction itself on a full disk and the like.
-	if err != nil && !db.GetAutocommit() {
-		err = errors.Join(err, tx.Rollback())
+	if err != nil && !c.db.GetAutocommit() {
+		err = errors.Join(err, c.rollback())
 	}
 	return err
+}
+
+// rollback ends a transaction also when time is up.
+func (c *conn) rollback() error {
+	defer c.db.SetInterrupt(c.db.SetInterrupt(context.Background()))
+	return c.exec("ROLLBACK")
 }
 
 // exec runs a statement that returns no rows. It is prepared once.
@@ -266,16 +302,27 @@ func (c *conn) hangUp() error {
 	return errors.Join(append(errs, db.Close())...)
 }
 
-// abandon gives up a connection whose engine has failed. Closing it properly
-// frees its locks; if that fails as well there is nothing more to be done.
+// abandon gives up a connection whose engine has failed. Closing it frees its
+// locks; each step may fail again, and then there is nothing more to be done.
 func (c *conn) abandon() {
-	defer func() {
-		_ = recover()
-		c.db, c.forced = nil, false
-		clear(c.stmts)
-	}()
-	if c.db != nil && !c.db.GetAutocommit() {
-		_ = c.db.Exec("ROLLBACK")
+	db := c.db
+	if db == nil {
+		return
 	}
-	_ = c.hangUp()
+	for _, step := range []func(){
+		func() { _, _ = db.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true) }, // what it would fold back may be nonsense
+		func() {
+			for _, stmt := range slices.Collect(db.Stmts()) {
+				_ = stmt.Close()
+			}
+		},
+		func() { _ = db.Close() }, // and with it goes the transaction
+	} {
+		func() {
+			defer func() { _ = recover() }() // that it fails was told
+			step()
+		}()
+	}
+	c.db, c.forced = nil, false
+	clear(c.stmts)
 }

@@ -32,7 +32,7 @@ func quickCheck(db *sqlite3.Conn) error {
 // trial stores a row of each kind and takes it back, which writes nothing to
 // the disk. It meets what quickCheck cannot see: a schema that is well-formed
 // and not ours any more, in which every checkpoint would fail.
-func trial(c *conn, db *sqlite3.Conn) error {
+func trial(c *conn) error {
 	const id = "trial"
 	none := []byte("null")
 	batch := Batch{
@@ -47,13 +47,12 @@ func trial(c *conn, db *sqlite3.Conn) error {
 		Sensor:       none,
 		Run:          &Run{ID: id, Data: none},
 	}
-	tx, err := db.BeginImmediate()
-	if err != nil {
+	if err := c.exec("BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
-	err = batch.put(&queue{c: c, sinks: -1})
-	if !db.GetAutocommit() {
-		err = errors.Join(err, tx.Rollback())
+	err := batch.put(&queue{c: c, sinks: -1})
+	if !c.db.GetAutocommit() {
+		err = errors.Join(err, c.rollback())
 	}
 	return asDamage(err)
 }

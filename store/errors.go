@@ -113,7 +113,8 @@ func translate(ctx context.Context, path string, err error) error {
 // said (its test for ENOSPC misses the *fs.PathError around it), so ask again:
 // a log that could not grow leaves no room for a probe either.
 func withCause(dir string, err error) error {
-	lost := errors.Is(err, sqlite3.IOERR_WRITE) || errors.Is(err, sqlite3.IOERR_SHMSIZE) || errors.Is(err, sqlite3.IOERR_TRUNCATE)
+	lost := errors.Is(err, sqlite3.IOERR_WRITE) || errors.Is(err, sqlite3.IOERR_SHMSIZE) || errors.Is(err, sqlite3.IOERR_TRUNCATE) ||
+		errors.Is(err, sqlite3.IOERR_FSYNC) || errors.Is(err, sqlite3.CANTOPEN)
 	if !lost {
 		return err
 	}

@@ -47,6 +47,25 @@ func flock(f *os.File) error {
 	}
 }
 
+// renew takes the lock of dir if that is not the one that is held: the file
+// system may be another one since.
+func (l *fileLock) renew(dir string) error {
+	held, err := l.f.Stat()
+	if err != nil {
+		return err
+	}
+	if there, err := os.Stat(filepath.Join(dir, lockName)); err == nil && os.SameFile(held, there) {
+		return nil
+	}
+	other, err := lockDir(dir)
+	if err != nil {
+		return err
+	}
+	old := l.f
+	l.f = other.f
+	return old.Close()
+}
+
 // release lets the next writer in. It is safe to call twice.
 func (l *fileLock) release() error {
 	if err := l.f.Close(); err != nil && !errors.Is(err, os.ErrClosed) {

@@ -88,8 +88,8 @@ func refuseNewer(path string, version, newest int) error {
 }
 
 // migrate brings the schema up to date, one transaction per step.
-func migrate(ctx context.Context, db *sqlite3.Conn, d *disk, path string, opts Options, known []migration) error {
-	version, err := inspect(db, path)
+func migrate(ctx context.Context, c *conn, d *disk, path string, opts Options, known []migration) error {
+	version, err := inspect(c.db, path)
 	if err != nil {
 		return err
 	}
@@ -97,17 +97,17 @@ func migrate(ctx context.Context, db *sqlite3.Conn, d *disk, path string, opts O
 		return err
 	}
 	if version == 0 {
-		return create(db, known)
+		return create(c, known)
 	}
 	if version < len(known) {
 		backup := unusedName(fmt.Sprintf("%s.schema-%d-%s", path, version, stamp(opts.Now())))
-		if err := copyDatabase(db, d, backup); err != nil {
+		if err := copyDatabase(c.db, d, backup); err != nil {
 			return fmt.Errorf("write backup %s before changing the schema: %w", backup, err)
 		}
 		opts.Log.InfoContext(ctx, "backup written before a change of the schema", "file", backup, "schema", version)
 	}
 	for _, m := range known[version:] {
-		if err := m.apply(db); err != nil {
+		if err := m.apply(c); err != nil {
 			return fmt.Errorf("apply migration %s: %w", m.name, err)
 		}
 		opts.Log.InfoContext(ctx, "schema changed", "file", path, "schema", m.version)
@@ -117,10 +117,10 @@ func migrate(ctx context.Context, db *sqlite3.Conn, d *disk, path string, opts O
 
 // create makes a fresh database, all steps at once: whoever is killed in
 // between leaves an empty one, and no older one that would need a backup.
-func create(db *sqlite3.Conn, known []migration) error {
-	return inTransaction(db, func() error {
+func create(c *conn, known []migration) error {
+	return c.inTransaction(func() error {
 		for _, m := range known {
-			if err := m.exec(db); err != nil {
+			if err := m.exec(c.db); err != nil {
 				return fmt.Errorf("apply migration %s: %w", m.name, err)
 			}
 		}
@@ -128,8 +128,8 @@ func create(db *sqlite3.Conn, known []migration) error {
 	})
 }
 
-func (m migration) apply(db *sqlite3.Conn) error {
-	return inTransaction(db, func() error { return m.exec(db) })
+func (m migration) apply(c *conn) error {
+	return c.inTransaction(func() error { return m.exec(c.db) })
 }
 
 func (m migration) exec(db *sqlite3.Conn) error {

@@ -51,6 +51,9 @@ func openWriter(ctx context.Context, dir string, opts Options, known []migration
 	s := newStore(dir, opts)
 	s.lock = lock
 	s.write = newConn(path, func(ctx context.Context) (*sqlite3.Conn, error) {
+		if err := lock.renew(dir); err != nil {
+			return nil, err
+		}
 		return dialWriter(ctx, path, s.disk, opts.BusyTimeout)
 	})
 	s.read = newConn(path, func(ctx context.Context) (*sqlite3.Conn, error) {
@@ -96,10 +99,10 @@ func (s *Store) prepare(ctx context.Context, path string, opts Options, known []
 		if err := quickCheck(db); err != nil {
 			return err
 		}
-		if err := migrate(ctx, db, s.disk, path, opts, known); err != nil {
+		if err := migrate(ctx, s.write, s.disk, path, opts, known); err != nil {
 			return err
 		}
-		if err := trial(s.write, db); err != nil {
+		if err := trial(s.write); err != nil {
 			return err
 		}
 		_, err := db.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, false)

@@ -388,7 +388,7 @@ func (s *Store) queueTransaction(ctx context.Context, w *conn, forced bool, fn f
 		if err != nil {
 			return err
 		}
-		return inTransaction(db, func() error {
+		return w.inTransaction(func() error {
 			if err := fn(q); err != nil {
 				return err
 			}

@@ -230,7 +230,7 @@ func (s *Store) Forget(ctx context.Context, device string) error {
 		if err := db.Exec("PRAGMA secure_delete = ON"); err != nil {
 			return err
 		}
-		err := inTransaction(db, func() error { return remove(w, &device) })
+		err := w.inTransaction(func() error { return remove(w, &device) })
 		err = errors.Join(err, db.Exec("PRAGMA secure_delete = FAST"))
 		if err != nil {
 			return err

@@ -31,6 +31,8 @@ func debianPackage(tool string) string {
 		return "iproute2"
 	case "llvm-strip-14":
 		return "llvm-14 libbpf-dev"
+	case "mkfs.ext4", "e2fsck":
+		return "e2fsprogs"
 	case "nft":
 		return "nftables"
 	case "lognormalizer":
