@@ -145,6 +145,32 @@ func TestGoldenTunnels(t *testing.T) {
 	testkit.Golden(t, s.log(), "testdata/tunnels.jsonl")
 }
 
+// TestGoldenIKEv1: main mode. What was chosen and put in for the key stands
+// with the messages that follow.
+func TestGoldenIKEv1(t *testing.T) {
+	s := newScenario(t)
+	client, server := camera, cloud(500)
+	message := func(responder, first, flags, payloads string) []byte {
+		return []byte("INITIATE" + responder + first + "\x10\x02" + flags + "\x00\x00\x00\x00\x00\x00\x00" +
+			string([]byte{byte(28 + len(payloads))}) + payloads)
+	}
+	const (
+		none, responder, clear, encrypted = "\x00\x00\x00\x00\x00\x00\x00\x00", "RESPONSE", "\x00", "\x01"
+
+		// One transform: AES-CBC with 256 bits, SHA-1, a shared key, group 2, a day.
+		sa = "\x00\x00\x00\x3c\x00\x00\x00\x01\x00\x00\x00\x01" + "\x00\x00\x00\x30\x01\x01\x00\x01" +
+			"\x00\x00\x00\x28\x01\x01\x00\x00" + "\x80\x01\x00\x07\x80\x0e\x01\x00\x80\x02\x00\x02\x80\x03\x00\x01" +
+			"\x80\x04\x00\x02\x80\x0b\x00\x01\x00\x0c\x00\x04\x00\x01\x51\x80"
+		key = "\x0a\x00\x00\x08PUBL" + "\x00\x00\x00\x08ONCE"
+	)
+	s.udp(client, server, message(none, "\x01", clear, sa))
+	s.udp(server, client, message(responder, "\x01", clear, sa))
+	s.udp(client, server, message(responder, "\x04", clear, key))
+	s.udp(server, client, message(responder, "\x04", clear, key))
+	s.udp(client, server, message(responder, "\x05", encrypted, none))
+	testkit.Golden(t, s.log(), "testdata/ikev1.jsonl")
+}
+
 // dtlsRecord is a handshake message of DTLS 1.2 in one record.
 func dtlsRecord(kind byte, body []byte) []byte {
 	n := byte(len(body))

@@ -37,16 +37,26 @@ type ikeAlgorithms struct {
 	Group         string `json:"alg_dh,omitempty"`
 	GroupRaw      int    `json:"alg_dh_raw,omitempty"`
 	ESN           string `json:"alg_esn,omitempty"`
+	LifeType      string `json:"sa_life_type,omitempty"` // IKEv1
+	LifeTypeRaw   int    `json:"sa_life_type_raw,omitempty"`
+	Life          int    `json:"sa_life_duration_raw,omitempty"`
 }
 
 type ikeV1 struct {
-	Encrypted bool           `json:"encrypted_payloads"`
-	Client    *ikeV1Proposed `json:"client,omitempty"`
-	Vendors   []string       `json:"vendor_ids,omitempty"`
+	DOI       uint32    `json:"doi,omitempty"`
+	Encrypted bool      `json:"encrypted_payloads"`
+	Client    *ikeV1End `json:"client,omitempty"`
+	Server    *ikeV1End `json:"server,omitempty"`
+	Vendors   []string  `json:"vendor_ids,omitempty"`
 }
 
-type ikeV1Proposed struct {
-	Proposals []ikeAlgorithms `json:"proposals"`
+// ikeV1End is what an end has put in for the key up to here.
+type ikeV1End struct {
+	KeyExchange string          `json:"key_exchange_payload,omitempty"`
+	KeyLength   int             `json:"key_exchange_payload_length,omitempty"`
+	Nonce       string          `json:"nonce_payload,omitempty"`
+	NonceLength int             `json:"nonce_payload_length,omitempty"`
+	Proposals   []ikeAlgorithms `json:"proposals,omitempty"`
 }
 
 type ikeV2 struct {
@@ -60,7 +70,7 @@ func (w *Writer) ike(ev *flow.Event, m *wire.IKE) error {
 		MessageID: m.MessageID, Exchange: m.Exchange, Verbose: m.ExchangeName(), Role: "initiator",
 		Encrypted: m.Encrypted,
 	}
-	if m.From == wire.FromServer {
+	if m.Major == 1 && m.From == wire.FromServer || m.Major == 2 && !m.Initiator {
 		body.Role = "responder"
 	}
 	for _, p := range m.Payloads {
@@ -77,18 +87,26 @@ func (w *Writer) ike(ev *flow.Event, m *wire.IKE) error {
 }
 
 func (body *ikeBody) version1(m *wire.IKE) {
-	body.V1 = &ikeV1{Encrypted: m.Encrypted, Vendors: m.Vendors}
-	if len(m.Proposals) == 0 {
+	body.V1 = &ikeV1{DOI: m.DOI, Encrypted: m.Encrypted, Vendors: m.Vendors}
+	if m.Chosen != nil {
+		body.ikeAlgorithms = ikeAlgorithms1(*m.Chosen)
+	}
+	if m.Encrypted { // what went before has been told
 		return
 	}
-	if m.From == wire.FromServer {
-		body.ikeAlgorithms = ikeAlgorithms1(m.Proposals[0])
-		return
+	body.V1.Client, body.V1.Server = ikeEnd(m.Ends[wire.FromClient], m.Proposals), ikeEnd(m.Ends[wire.FromServer], nil)
+}
+
+// ikeEnd returns nil for an end that has put in nothing yet.
+func ikeEnd(m wire.IKEEnd, proposals []wire.IKEAlgorithms) *ikeV1End {
+	if m == (wire.IKEEnd{}) && len(proposals) == 0 {
+		return nil
 	}
-	body.V1.Client = &ikeV1Proposed{}
-	for _, p := range m.Proposals {
-		body.V1.Client.Proposals = append(body.V1.Client.Proposals, ikeAlgorithms1(p))
+	e := &ikeV1End{KeyExchange: m.KeyExchange, KeyLength: len(m.KeyExchange) / 2, Nonce: m.Nonce, NonceLength: len(m.Nonce) / 2}
+	for _, p := range proposals {
+		e.Proposals = append(e.Proposals, ikeAlgorithms1(p))
 	}
+	return e
 }
 
 func (body *ikeBody) version2(m *wire.IKE) {
@@ -100,14 +118,16 @@ func (body *ikeBody) version2(m *wire.IKE) {
 			body.V2.Errors++
 		}
 	}
-	if len(m.Proposals) == 0 {
+	if m.Chosen == nil || body.Role != "responder" {
 		return
 	}
-	p := m.Proposals[0]
+	// What a choice leaves out is not used: the integrity of an AEAD cipher,
+	// extended sequence numbers, which are for ESP (RFC 7296 section 3.3.3).
+	p := m.Chosen
 	body.ikeAlgorithms = ikeAlgorithms{
 		Encryption: ifNamed(ikeEncryption, p.Encryption), KeyBits: max(0, p.KeyBits),
-		Auth: ifNamed(ikeIntegrity, p.Hash), PRF: ifNamed(ikePRF, p.PRF),
-		Group: ifNamed(ikeGroup, p.Group), ESN: ifNamed(ikeESN, p.ESN),
+		Auth: ikeIntegrity(max(0, p.Hash)), PRF: ifNamed(ikePRF, p.PRF),
+		Group: ikeGroup(max(0, p.Group)), ESN: ikeESN(max(0, p.ESN)),
 	}
 }
 
@@ -117,6 +137,7 @@ func ikeAlgorithms1(p wire.IKEAlgorithms) ikeAlgorithms {
 		Hash: ifNamed(ike1Hash, p.Hash), HashRaw: max(0, p.Hash),
 		Auth: ifNamed(ike1Auth, p.Auth), AuthRaw: max(0, p.Auth),
 		Group: ifNamed(ike1Group, p.Group), GroupRaw: max(0, p.Group),
+		LifeType: ifNamed(ike1Life, p.LifeType), LifeTypeRaw: max(0, p.LifeType), Life: max(0, p.Life),
 	}
 }
 

@@ -83,26 +83,34 @@ func ikeNotify(code uint16) string {
 
 // Attributes of IKEv1 (RFC 2409 appendix A and the IANA's registry).
 
+// known is Suricata's word for a number, which stands in the field with _raw.
+func known(names []string, n int) string {
+	if n < len(names) && names[n] != "" {
+		return names[n]
+	}
+	return "Unknown"
+}
+
 func ike1Encryption(n int) string {
-	return named([]string{
+	return known([]string{
 		1: "EncDesCbc", 2: "EncIdeaCbc", 3: "EncBlowfishCbc", 4: "EncRc5R16B64Cbc", 5: "EncTripleDesCbc",
 		6: "EncCastCbc", 7: "EncAesCbc", 8: "EncCamelliaCbc",
 	}, n)
 }
 
 func ike1Hash(n int) string {
-	return named([]string{1: "HashMd5", 2: "HashSha", 3: "HashTiger", 4: "HashSha2_256", 5: "HashSha2_384", 6: "HashSha2_512"}, n)
+	return known([]string{1: "HashMd5", 2: "HashSha", 3: "HashTiger", 4: "HashSha2_256", 5: "HashSha2_384", 6: "HashSha2_512"}, n)
 }
 
 func ike1Auth(n int) string {
-	return named([]string{
+	return known([]string{
 		1: "AuthPreSharedKey", 2: "AuthDssSignatures", 3: "AuthRsaSignatures", 4: "AuthEncryptionWithRsa",
-		5: "AuthRevisedEncryptionWithRsa", 9: "AuthEcdsaSha256", 10: "AuthEcdsaSha384", 11: "AuthEcdsaSha512",
+		5: "AuthRevisedEncryptionWithRsa", 6: "AuthReserved", 7: "AuthReserved", 8: "AuthReserved", 9: "AuthEcdsaSha256", 10: "AuthEcdsaSha384", 11: "AuthEcdsaSha512",
 	}, n)
 }
 
 func ike1Group(n int) string {
-	return named([]string{
+	return known([]string{
 		1: "GroupDefault768BitModp", 2: "GroupAlternate1024BitModpGroup", 3: "GroupEc2nOnGp2p155",
 		4: "GroupEc2nOnGp2p185", 5: "GroupModp1536Bit", 6: "GroupEc2nOverGf2p163", 7: "GroupEc2nOverGf2p163",
 		8: "GroupEc2nOverGf2p283", 9: "GroupEc2nOverGf2p283", 10: "GroupEc2nOverGf2p409", 11: "GroupEc2nOverGf2p409",
@@ -114,3 +122,5 @@ func ike1Group(n int) string {
 		29: "GroupBrainpoolEcp384", 30: "GroupBrainpoolEcp512",
 	}, n)
 }
+
+func ike1Life(n int) string { return known([]string{1: "LifeTypeSeconds", 2: "LifeTypeKilobytes"}, n) }

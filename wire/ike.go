@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
@@ -17,15 +18,26 @@ type IKE struct {
 	ResponderSPI string // zeros in the very first message
 	Exchange     uint8  // see ExchangeName
 	MessageID    uint32
+	Initiator    bool    // IKEv2: sent by the end that began
 	Response     bool    // IKEv2: an answer
 	Encrypted    bool    // the payloads cannot be read
-	Payloads     []uint8 // types in order, as far as they are in clear, at most 32
-	// Proposals are what an initiator of IKEv1 offers, or the one that the
-	// responder of either version chose; at most 8.
+	Payloads     []uint8 // types in order, as far as they are in clear, at most 32; see IKEPayloadName
+	// Proposals are what an initiator of IKEv1 offers, at most 32.
 	Proposals []IKEAlgorithms
-	Notify    []uint16 // IKEv2: types of notifications in clear, at most 16
-	Vendors   []string // vendor identifiers, hex, at most 8 of 32 bytes
+	// Chosen is what the responder took, in this message or in an earlier one
+	// of the flow between the same two; nil if that was not seen.
+	Chosen  *IKEAlgorithms
+	Notify  []uint16  // IKEv2: types of notifications in clear, at most 16
+	Vendors []string  // vendor identifiers, hex, at most 8 of 32 bytes
+	DOI     uint32    // IKEv1: domain of interpretation, 1 is IPsec; 0 if it was not seen
+	Ends    [2]IKEEnd // IKEv1: what each Dir has put in for the key up to here
 }
+
+// IKEEnd is what one end of an IKEv1 exchange has put in for the key, in clear:
+// a public value and a number used once. In hexadecimal, "" if it was not seen
+// or is longer than the largest group (8,192 bits) or RFC 2409 section 5 (256
+// bytes) allow.
+type IKEEnd struct{ KeyExchange, Nonce string }
 
 // Protocol implements Message.
 func (*IKE) Protocol() string { return "ike" }
@@ -67,10 +79,13 @@ func (m *IKE) ExchangeName() string {
 const (
 	ikeHeaderLen   = 28
 	maxIKEPayloads = 32
+	maxIKEKey      = 1024 // bytes of a Diffie-Hellman value
+	maxIKENonce    = 256
 	maxIKECut      = 4 << 10 // length of a message whose end is missing that is believed
 	maxIKEKinds    = 16      // messages of a flow that are told
 
 	ikeEncryptedV1 = 0x01 // flag
+	ikeInitiatorV2 = 0x08 // flag
 	ikeResponseV2  = 0x20 // flag
 	ikeEncryptedV2 = 46   // payload type, whose next payload is inside
 	ikeSKFV2       = 53   // the same in fragments (RFC 7383)
@@ -86,6 +101,12 @@ var (
 type ikeFlow struct {
 	told [maxIKEKinds]ikeKind // the last ones, of which the oldest is replaced
 	next int
+
+	// What the last exchange of keys on this flow has come to.
+	initiator [8]byte // its SPI
+	chosen    *IKEAlgorithms
+	doi       uint32
+	ends      [2]IKEEnd
 }
 
 // ikeKind is what messages are told once for.
@@ -93,9 +114,22 @@ type ikeKind struct {
 	spis     [16]byte // the responder's is new behind a cookie
 	dir      Dir
 	exchange uint8
+	first    uint8  // type of the first payload: main mode has three pairs of messages
+	detail   uint16 // what it notifies of: a cookie, another group to use; or the type of the first encrypted one
 }
 
 func newIKEFlow() Datagrams { return &ikeFlow{} }
+
+var _ Retainer = (*ikeFlow)(nil)
+
+// Retained implements Retainer.
+func (f *ikeFlow) Retained() int {
+	n := 0
+	for _, e := range f.ends {
+		n += len(e.KeyExchange) + len(e.Nonce)
+	}
+	return n
+}
 
 // Datagram implements Datagrams.
 func (f *ikeFlow) Datagram(dir Dir, b []byte, msgs []Message) ([]Message, error) {
@@ -110,17 +144,48 @@ func (f *ikeFlow) Datagram(dir Dir, b []byte, msgs []Message) ([]Message, error)
 	} else if !plausibleIKE(b) {
 		return msgs, nil // ESP
 	}
-	m, err := parseIKE(dir, b)
-	if err != nil {
+	if err := checkIKE(b); err != nil {
 		return msgs, err
 	}
-	kind := ikeKind{[16]byte(b), dir, m.Exchange}
+	kind := ikeKindOf(dir, b)
 	if slices.Contains(f.told[:], kind) {
 		return msgs, nil
 	}
 	f.told[f.next] = kind
 	f.next = (f.next + 1) % len(f.told)
+	m := parseIKE(dir, b)
+	f.note(m, [8]byte(b))
 	return append(msgs, m), nil
+}
+
+// ikeKindOf reads the kind of a message whose header is complete.
+func ikeKindOf(dir Dir, b []byte) ikeKind {
+	k := ikeKind{spis: [16]byte(b), dir: dir, exchange: b[18], first: b[16]}
+	c := cursor{b: b[ikeHeaderLen:]}
+	switch k.first {
+	case ikeEncryptedV2, ikeSKFV2:
+		k.detail = uint16(c.u8())
+	case ikeNotifyV2:
+		c.skip(6) // header, protocol, size of an SPI
+		k.detail = c.u16()
+	}
+	return k
+}
+
+// note adds a message to what is known of its exchange of keys, and the other
+// way round.
+func (f *ikeFlow) note(m *IKE, initiator [8]byte) {
+	if initiator != f.initiator {
+		f.initiator, f.chosen, f.doi, f.ends = initiator, nil, 0, [2]IKEEnd{}
+	}
+	if m.Chosen != nil {
+		f.chosen = m.Chosen
+	}
+	f.doi = max(f.doi, m.DOI)
+	end := &f.ends[m.From]
+	end.KeyExchange = cmp.Or(m.Ends[m.From].KeyExchange, end.KeyExchange)
+	end.Nonce = cmp.Or(m.Ends[m.From].Nonce, end.Nonce)
+	m.Chosen, m.DOI, m.Ends = f.chosen, f.doi, f.ends
 }
 
 // plausibleIKE judges a header without the non-ESP marker: versions, exchange,
@@ -146,14 +211,19 @@ func plausibleIKE(b []byte) bool {
 	return false
 }
 
-// parseIKE reads a message from its initiator SPI on.
-func parseIKE(dir Dir, b []byte) (*IKE, error) {
+// checkIKE judges the header of a message, from its initiator SPI on.
+func checkIKE(b []byte) error {
 	if len(b) < ikeHeaderLen {
-		return nil, errIKECut
+		return errIKECut
 	}
 	if v := b[17] >> 4; v != 1 && v != 2 || binary.BigEndian.Uint32(b[24:]) < ikeHeaderLen {
-		return nil, errIKE
+		return errIKE
 	}
+	return nil
+}
+
+// parseIKE reads a message that checkIKE has passed.
+func parseIKE(dir Dir, b []byte) *IKE {
 	m := &IKE{
 		From:  dir,
 		Major: b[17] >> 4, Minor: b[17] & 15,
@@ -166,25 +236,40 @@ func parseIKE(dir Dir, b []byte) (*IKE, error) {
 	if m.Major == 1 {
 		m.Encrypted = flags&ikeEncryptedV1 != 0
 	} else {
-		m.Response = flags&ikeResponseV2 != 0
+		m.Initiator, m.Response = flags&ikeInitiatorV2 != 0, flags&ikeResponseV2 != 0
 	}
-	next, c := b[16], cursor{b: b[ikeHeaderLen:]}
-	for next != 0 && !m.Encrypted && len(m.Payloads) < maxIKEPayloads {
-		m.Payloads = append(m.Payloads, next)
-		if m.Major == 2 && (next == ikeEncryptedV2 || next == ikeSKFV2) {
-			m.Encrypted = true
-			break
+	m.readPayloads(b[16], cursor{b: b[ikeHeaderLen:]})
+	return m
+}
+
+// readPayloads reads the chain of payloads that begins with one of type next.
+// Of encrypted ones the type of the first can be seen.
+func (m *IKE) readPayloads(next uint8, c cursor) {
+	for len(m.Payloads) < maxIKEPayloads {
+		if next == 0 {
+			if m.Major == 2 { // in IKEv1, Suricata does not name the end
+				m.Payloads = append(m.Payloads, IKENoNextPayload)
+			}
+			return
 		}
 		kind := next
+		m.Payloads = append(m.Payloads, kind)
+		if m.Encrypted {
+			return
+		}
 		next = c.u8()
 		c.skip(1)
-		body := c.take(int(c.u16()) - 4)
+		size := int(c.u16())
+		if m.Major == 2 && !c.short && (kind == ikeEncryptedV2 || kind == ikeSKFV2) {
+			m.Encrypted = true
+			continue
+		}
+		body := c.take(size - 4)
 		if c.short {
-			break
+			return
 		}
 		m.payload(kind, body)
 	}
-	return m, nil
 }
 
 // sniffIKE recognises an IKE message, with the non-ESP marker or without.
@@ -195,18 +280,22 @@ func sniffIKE(b []byte) bool {
 	return plausibleIKE(b)
 }
 
-// IKEPayloadName is the name of a payload type in the IANA registries of IKEv1
-// and IKEv2, which do not overlap, else the number.
+// IKENoNextPayload in IKE.Payloads says that the chain of IKEv2 ended there.
+const IKENoNextPayload = 0
+
+// IKEPayloadName is the name of a payload type of IKEv1 or IKEv2, whose numbers
+// do not overlap, as Suricata spells it, else the number.
 func IKEPayloadName(kind uint8) string {
 	v1 := [...]string{
-		1: "SecurityAssociation", 2: "Proposal", 3: "Transform", 4: "KeyExchange", 5: "Identification",
+		IKENoNextPayload: "NoNextPayload",
+		1:                "SecurityAssociation", 2: "Proposal", 3: "Transform", 4: "KeyExchange", 5: "Identification",
 		6: "Certificate", 7: "CertificateRequest", 8: "Hash", 9: "Signature", 10: "Nonce",
-		11: "Notification", 12: "Delete", 13: "VendorID", 15: "SAKEKPayload", 16: "SATEKPayload",
-		17: "KeyDownload", 18: "SequenceNumber", 19: "ProofOfPossession", 20: "NATDiscovery",
-		21: "NATOriginalAddress", 22: "GroupAssociatedPolicy",
+		11: "Notification", 12: "Delete", 13: "VendorID", 15: "SaKekPayload", 16: "SaTekPayload",
+		17: "KeyDownload", 18: "SequenceNumber", 19: "ProofOfPossession", 20: "NatDiscovery",
+		21: "NatOriginalAddress", 22: "GroupAssociatedPolicy",
 	}
 	v2 := [...]string{
-		"SecurityAssociation", "KeyExchange", "IDInitiator", "IDResponder", "Certificate", // from 33 on
+		"SecurityAssociation", "KeyExchange", "IdentInitiator", "IdentResponder", "Certificate", // from 33 on
 		"CertificateRequest", "Authentication", "Nonce", "Notify", "Delete", "VendorID",
 		"TrafficSelectorInitiator", "TrafficSelectorResponder", "EncryptedAndAuthenticated",
 		"Configuration", "ExtensibleAuthentication", "GenericSecurePasswordMethod",

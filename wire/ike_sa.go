@@ -12,29 +12,44 @@ type IKEAlgorithms struct {
 	Group      int // of Diffie-Hellman
 	Auth       int // IKEv1: how the ends authenticate
 	ESN        int // IKEv2: 1 with extended sequence numbers
+	LifeType   int // IKEv1: what Life is counted in: 1 seconds, 2 kilobytes
+	Life       int // IKEv1: how long the association lasts
 }
 
 const (
-	maxIKEOffers     = 8
+	maxIKEOffers     = 32
 	maxIKETransforms = 32 // of a proposal
 	maxIKENotify     = 16
 	maxIKEVendors    = 8
 	maxIKEVendor     = 32 // bytes
 
 	ikePhase1 = 1 // protocol of a proposal: the key exchange itself
+
+	ikeNotifyV2 = 41 // payload type
 )
 
 // payload reads the payloads whose content is kept.
 func (m *IKE) payload(kind uint8, b []byte) {
-	const saV1, vendorV1, saV2, notifyV2, vendorV2 = 1, 13, 33, 41, 43
+	const saV1, keyV1, nonceV1, vendorV1, saV2, vendorV2 = 1, 4, 10, 13, 33, 43
 	switch kind {
 	case saV1:
 		c := cursor{b: b}
-		c.skip(8) // domain of interpretation, situation
-		m.proposals(c.b, (*IKEAlgorithms).attributes1)
+		m.DOI = c.u32()
+		c.skip(4) // situation
+		m.proposals1(c.b)
 	case saV2:
-		m.proposals(b, (*IKEAlgorithms).transform2)
-	case notifyV2:
+		if m.Response {
+			m.proposal2(b)
+		}
+	case keyV1:
+		if len(b) <= maxIKEKey {
+			m.Ends[m.From].KeyExchange = hex.EncodeToString(b)
+		}
+	case nonceV1:
+		if len(b) <= maxIKENonce {
+			m.Ends[m.From].Nonce = hex.EncodeToString(b)
+		}
+	case ikeNotifyV2:
 		c := cursor{b: b}
 		c.skip(2)
 		if code := c.u16(); !c.short && len(m.Notify) < maxIKENotify {
@@ -47,11 +62,50 @@ func (m *IKE) payload(kind uint8, b []byte) {
 	}
 }
 
-// proposals reads those of the key exchange itself: of IKEv1 each transform is
-// a complete choice (RFC 2408 section 3.6), of IKEv2 one part of it (RFC 7296
-// section 3.3.2), so that only an answer, with one of each kind, is one.
-func (m *IKE) proposals(b []byte, read func(*IKEAlgorithms, []byte)) {
-	for c := (cursor{b: b}); len(c.b) >= 8 && len(m.Proposals) < maxIKEOffers; {
+// proposals1 reads those of IKEv1, of which each transform is a complete choice
+// (RFC 2408 section 3.6): an initiator offers some, the responder returns one.
+// That there are proposals and transforms within is told once, as Suricata
+// does.
+func (m *IKE) proposals1(b []byte) {
+	const proposal, transform = 2, 3
+	offers := m.Proposals
+	eachIKETransform(b, func(t []byte) bool {
+		one := noIKEAlgorithms()
+		one.attributes1(t)
+		offers = append(offers, one)
+		return len(offers) < maxIKEOffers
+	}, nil)
+	if len(offers) == 0 {
+		return
+	}
+	if len(m.Proposals) == 0 && len(m.Payloads)+2 <= maxIKEPayloads {
+		m.Payloads = append(m.Payloads, proposal, transform)
+	}
+	if m.From == FromServer {
+		m.Chosen = &offers[0]
+		return
+	}
+	m.Proposals = offers
+}
+
+// proposal2 reads what a responder of IKEv2 chose. There, each transform is one
+// part of a proposal (RFC 7296 section 3.3.2), so that only an answer, with one
+// of each kind, is a choice.
+func (m *IKE) proposal2(b []byte) {
+	whole := noIKEAlgorithms()
+	eachIKETransform(b, func(t []byte) bool {
+		whole.transform2(t)
+		return true
+	}, func() bool {
+		m.Chosen = &whole
+		return false
+	})
+}
+
+// eachIKETransform calls f for the transforms of every proposal for the key
+// exchange itself, and then, unless it is nil, end; both say whether to go on.
+func eachIKETransform(b []byte, f func(t []byte) bool, end func() bool) {
+	for c, count := (cursor{b: b}), 0; len(c.b) >= 8 && count < maxIKEOffers; count++ {
 		body := ikePart(&c)
 		if body == nil {
 			return
@@ -63,27 +117,20 @@ func (m *IKE) proposals(b []byte, read func(*IKEAlgorithms, []byte)) {
 		if p.short || protocol != ikePhase1 {
 			continue
 		}
-		whole := noIKEAlgorithms()
 		for range min(n, maxIKETransforms) {
-			t := ikePart(&p)
-			if t == nil || len(m.Proposals) == maxIKEOffers {
+			if t := ikePart(&p); t == nil || !f(t) {
 				return
 			}
-			if m.Major == 1 {
-				one := noIKEAlgorithms()
-				read(&one, t)
-				m.Proposals = append(m.Proposals, one)
-			} else {
-				read(&whole, t)
-			}
 		}
-		if m.Major == 2 && m.Response {
-			m.Proposals = append(m.Proposals, whole)
+		if end != nil && !end() {
+			return
 		}
 	}
 }
 
-func noIKEAlgorithms() IKEAlgorithms { return IKEAlgorithms{-1, -1, -1, -1, -1, -1, -1} }
+func noIKEAlgorithms() IKEAlgorithms {
+	return IKEAlgorithms{Encryption: -1, KeyBits: -1, Hash: -1, PRF: -1, Group: -1, Auth: -1, ESN: -1, LifeType: -1, Life: -1}
+}
 
 // ikePart takes a proposal or a transform off c, without what they share: the
 // kind of the next, a reserved byte and the length. It is nil if the part is
@@ -99,13 +146,20 @@ func ikePart(c *cursor) []byte {
 
 // attributes1 reads a transform of IKEv1 (RFC 2409 appendix A).
 func (a *IKEAlgorithms) attributes1(t []byte) {
+	const ikeLife = 12 // mostly in the long form: a day in seconds has 17 bits
 	c := cursor{b: t}
 	c.skip(4)
 	for !c.short {
 		kind, value := c.u16(), int(c.u16())
 		if kind&0x8000 == 0 { // variable: value is the length
-			c.skip(value)
-			continue
+			long := c.take(value)
+			if c.short || kind != ikeLife || len(long) > 4 {
+				continue
+			}
+			value = 0
+			for _, d := range long {
+				value = value<<8 | int(d)
+			}
 		}
 		if c.short {
 			return
@@ -119,6 +173,10 @@ func (a *IKEAlgorithms) attributes1(t []byte) {
 			a.Auth = value
 		case 4:
 			a.Group = value
+		case 11:
+			a.LifeType = value
+		case ikeLife:
+			a.Life = value
 		case 14:
 			a.KeyBits = value
 		}
