@@ -16,9 +16,10 @@ const maxUrgent = 1000
 
 // Tell hands over notices that cannot be stored, and so do not come through
 // the outbox: a full disk must not keep an alert from its readers. They are
-// told once, if the sink takes them, and lost with the process. Given again, or
-// coming through the outbox later, a revision is not told twice. The notices
-// are only read.
+// told once, if the sink takes them, and those that it has not taken are lost
+// with the process. Given again, or coming through the outbox later, a revision
+// is not told twice by this process; the next one does not know of it. The
+// notices are only read.
 func (c *Courier) Tell(notices []alert.Notice) {
 	for _, w := range c.workers {
 		w.addUrgent(notices)

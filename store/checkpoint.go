@@ -75,7 +75,9 @@ type Run struct {
 // Checkpoint stores a batch in one transaction: after an error nothing of it
 // is stored, after nil it survives the death of the process, and with an alert
 // or incident in it a power cut too. Giving the same batch again changes
-// nothing.
+// nothing. When the disk is full, alerts and incidents are stored without the
+// rest as long as there is room in what was set aside for them: they are told,
+// so they have to be kept. The error is ErrFull then as well.
 //
 // Errors match ErrFull, ErrReadOnly, ErrDamaged, the context's error, or tell
 // which row cannot be stored.
@@ -85,11 +87,30 @@ func (s *Store) Checkpoint(ctx context.Context, b Batch) error {
 		return err
 	}
 	forced := len(b.Alerts)+len(b.Incidents) > 0
-	err = s.queueTransaction(ctx, w, forced, func(q *queue) error { return b.put(q) })
-	if err != nil {
-		return fmt.Errorf("store checkpoint: %w", err)
+	err = s.queueTransaction(ctx, w, forced, b.put)
+	switch {
+	case err == nil:
+		s.reserve.hold(s.now())
+		return nil
+	case forced && errors.Is(err, ErrFull):
+		err = s.squeeze(ctx, w, b, err)
 	}
-	return nil
+	return fmt.Errorf("store checkpoint: %w", err)
+}
+
+// squeeze stores the alerts and incidents of a batch for which the disk has no
+// room, at the cost of what was set aside. It returns why the rest is not.
+func (s *Store) squeeze(ctx context.Context, w *conn, b Batch, why error) error {
+	b = Batch{Alerts: b.Alerts, Incidents: b.Incidents}
+	for {
+		err := s.queueTransaction(ctx, w, true, b.put)
+		switch {
+		case err == nil:
+			return fmt.Errorf("%w (its alerts are kept, the rest is not)", why)
+		case !errors.Is(err, ErrFull) || !s.reserve.spend():
+			return why
+		}
+	}
 }
 
 // put stores the rows of a batch. It stops at the first error: on some of them

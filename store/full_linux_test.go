@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/ncruces/go-sqlite3"
 )
@@ -45,34 +46,43 @@ func checkFull(t *testing.T, err error, path string) {
 }
 
 func TestFullDisk(t *testing.T) {
-	dir := smallDisk(t, "2m")
+	dir := smallDisk(t, "2m") // too small to set anything aside
 	s := openT(t, dir, Options{})
-	last := -1
-	var err error
-	for i := range 1000 { // 20 kB each
-		if err = s.Checkpoint(t.Context(), numbered(i)); err != nil {
+	whole, n := -1, 0
+	for ; n < 1000; n++ { // 20 kB each
+		err := s.Checkpoint(t.Context(), numbered(n))
+		if err == nil {
+			whole = n
+			continue
+		}
+		checkFull(t, err, filepath.Join(dir, dbName))
+		if !strings.Contains(err.Error(), "alerts are kept") {
 			break
 		}
-		last = i
 	}
-	checkFull(t, err, filepath.Join(dir, dbName))
-	if last < 10 {
-		t.Fatalf("full after %d checkpoints", last)
+	if whole < 10 || n > whole+20 {
+		t.Fatalf("full after %d checkpoints, and for alerts after %d", whole, n)
 	}
-	if n := verifyNumbered(t, s); n != last {
-		t.Errorf("after the failure: %d checkpoints, want %d", n, last)
+	state, err := s.Sensor(t.Context())
+	if err != nil || nextNumber(state)-1 != whole {
+		t.Errorf("after the failure: %d checkpoints, want %d, %v", nextNumber(state)-1, whole, err)
+	}
+	if alerts, err := s.Alerts(t.Context(), Filter{}); err != nil || len(alerts) != n {
+		t.Errorf("after the failure: %d alerts, want %d, %v", len(alerts), n, err)
 	}
 	if err := s.Checkpoint(t.Context(), Batch{Sensor: make([]byte, 1<<20)}); !errors.Is(err, ErrFull) {
 		t.Errorf("again: got %v", err)
 	}
 
-	// With space again, so does the checkpoint that failed.
+	// With space again, so do the checkpoints that failed.
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", syscall.MS_REMOUNT, "size=16m"); err != nil {
 		t.Fatal(err)
 	}
-	checkpoint(t, s, numbered(last+1))
-	if n := verifyNumbered(t, s); n != last+1 {
-		t.Errorf("with space again: %d checkpoints, want %d", n, last+1)
+	for i := whole + 1; i <= n; i++ {
+		checkpoint(t, s, numbered(i))
+	}
+	if got := verifyNumbered(t, s); got != n {
+		t.Errorf("with space again: %d checkpoints, want %d", got, n)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
@@ -80,6 +90,90 @@ func TestFullDisk(t *testing.T) {
 	if got := integrity(t, filepath.Join(dir, dbName)); got != "ok" {
 		t.Errorf("integrity_check: %s", got)
 	}
+}
+
+// Alerts are kept on a full disk too, in space that was set aside, each with
+// its place in the outbox, also when something goes on filling the disk. The
+// space is set aside again when there is plenty.
+func TestFullDiskKeepsAlerts(t *testing.T) {
+	dir := smallDisk(t, "24m")
+	clock := epoch2024
+	s := openT(t, dir, Options{Now: func() time.Time { return clock }})
+	reserved := func() int64 { return size(filepath.Join(dir, reserveName)) }
+	if err := s.SetSinks(t.Context(), []string{"siem"}); err != nil {
+		t.Fatal(err)
+	}
+	checkpoint(t, s, numbered(0))
+	if reserved() != reserveSize {
+		t.Fatalf("%d bytes are set aside", reserved())
+	}
+	fillUp(t, dir)
+	last := 0
+	for {
+		err := s.Checkpoint(t.Context(), numbered(last+1))
+		checkFull(t, err, filepath.Join(dir, dbName))
+		if !strings.Contains(err.Error(), "alerts are kept") {
+			break
+		}
+		last++
+		fillUp(t, dir)
+	}
+	if last < reserveSize/reserveStep || reserved() != 0 {
+		t.Errorf("%d checkpoints, %d bytes are left", last, reserved())
+	}
+
+	// What was kept is on the disk, for whoever comes next.
+	next := openT(t, dir, Options{ReadOnly: true})
+	alerts, err := next.Alerts(t.Context(), Filter{})
+	if err != nil || len(alerts) != last+1 {
+		t.Errorf("%d alerts of %d, %v", len(alerts), last+1, err)
+	}
+	if waiting, err := s.Waiting(t.Context(), 0, 1000); err != nil || len(waiting) < last+1 {
+		t.Errorf("%d notices of %d, %v", len(waiting), last+1, err)
+	}
+
+	for _, name := range ballast(t, dir) {
+		if err := os.Remove(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n := 1; n <= last+1; n++ { // the rest of them comes now
+		clock = clock.Add(time.Second)
+		checkpoint(t, s, numbered(n))
+	}
+	if n := verifyNumbered(t, s); n != last+1 {
+		t.Errorf("with space again: %d checkpoints, want %d", n, last+1)
+	}
+	clock = clock.Add(reserveEvery)
+	checkpoint(t, s, numbered(last+2))
+	if reserved() != reserveSize {
+		t.Errorf("with space again: %d bytes are set aside", reserved())
+	}
+}
+
+// fillUp takes all space of a file system, with another file each time.
+func fillUp(t *testing.T, dir string) {
+	t.Helper()
+	f, err := os.Create(filepath.Join(dir, fmt.Sprintf("ballast-%03d", len(ballast(t, dir)))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for err == nil {
+		_, err = f.Write(make([]byte, 4096))
+	}
+	if closeErr := f.Close(); !errors.Is(err, syscall.ENOSPC) || closeErr != nil {
+		t.Fatalf("fill the disk: %v, %v", err, closeErr)
+	}
+}
+
+// ballast lists what fillUp has made.
+func ballast(t *testing.T, dir string) []string {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, "ballast-*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
 }
 
 func TestNoSpaceToBegin(t *testing.T) {

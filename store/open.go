@@ -79,7 +79,7 @@ func openWriter(ctx context.Context, dir string, opts Options, known []migration
 }
 
 func newStore(dir string, opts Options) *Store {
-	return &Store{dir: dir, log: opts.Log, now: opts.Now, maxWaiting: opts.MaxWaiting, disk: newDisk(opts.Key)}
+	return &Store{dir: dir, reserve: reserve{dir: dir}, log: opts.Log, now: opts.Now, maxWaiting: opts.MaxWaiting, disk: newDisk(opts.Key)}
 }
 
 // lockFailed passes a *LockedError on as it is.

@@ -87,6 +87,7 @@ type Store struct {
 	lock  *fileLock // nil if read-only, or beside the writer
 
 	disk       *disk
+	reserve    reserve
 	now        func() time.Time
 	maxWaiting int
 
