@@ -164,11 +164,11 @@ type cotpFraming struct {
 	pending         [2][]byte // data whose end is still to come
 	cut             [2]bool   // of pending: more than its bound
 	s7              s7Pending // passwords that wait for their answer
-	spares          *spares
+	memory          *memory
 }
 
-func (p *spares) newCOTPStream() Stream {
-	s := &cotpStream{f: cotpFraming{spares: p}}
+func (m *memory) newCOTPStream() Stream {
+	s := &cotpStream{f: cotpFraming{memory: m}}
 	s.framing, s.head = &s.f, cotpHead
 	return s
 }
@@ -211,7 +211,7 @@ func (s *cotpStream) Flush(dir Dir, b []byte, msgs []Message) []Message {
 // Reuse implements Reuser.
 func (s *cotpStream) Reuse(m Message) {
 	if m, ok := m.(*S7); ok {
-		s.f.spares.s7.put(m)
+		s.f.memory.s7.put(m)
 	}
 }
 

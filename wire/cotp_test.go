@@ -51,7 +51,7 @@ func TestCOTPStream(t *testing.T) {
 	answerMessage := &S7{Kind: S7Userdata, Response: true, Ref: 1, Group: 5, Sub: 1}
 	refused := *answerMessage
 	refused.Error = 0xd600
-	testStream(t, new(spares).newCOTPStream, []streamCase{
+	testStream(t, new(memory).newCOTPStream, []streamCase{
 		{
 			name: "S7: connection, setup, a byte range is read",
 			in: []chunk{
@@ -213,9 +213,9 @@ func FuzzCOTP(f *testing.F) {
 	f.Add(join(1, cotpCR, s7(1, join(4, 1, s7Item1), nil)))
 	f.Add(join(255, cotpDT(13, 9, 193, 7, 0x31, 5, 0xa2, 3, 0x61, 1, 0x30)))
 	f.Add(join(255, cotpDT(1, 0, 1, 0, 0x61, 11, 0x30, 9, 0xa0, 7, 0xa0, 5, 2, 1, 1, 0xa1, 0)))
-	f.Fuzz(func(t *testing.T, b []byte) { fuzzStream(t, new(spares).newCOTPStream, b) })
+	f.Fuzz(func(t *testing.T, b []byte) { fuzzStream(t, new(memory).newCOTPStream, b) })
 }
 
 func BenchmarkS7Read(b *testing.B) {
-	benchStream(b, new(spares).newCOTPStream, s7(1, join(4, 1, s7Item1), nil))
+	benchStream(b, new(memory).newCOTPStream, s7(1, join(4, 1, s7Item1), nil))
 }

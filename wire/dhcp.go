@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"strings"
 	"time"
-	"unicode"
 )
 
 // Offsets and lengths of the BOOTP header (RFC 951, RFC 2131 section 2).
@@ -241,20 +240,4 @@ func prefixLen(mask uint32) int {
 		return -1
 	}
 	return ones
-}
-
-// plainText makes a name or label sent by a device fit to show: valid UTF-8,
-// without control characters and surrounding blanks. Many stacks count a
-// final NUL in the length.
-func plainText(b []byte) string {
-	if len(b) == 0 {
-		return ""
-	}
-	s := strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(string(b), "\uFFFD"))
-	return strings.TrimSpace(s)
 }

@@ -108,7 +108,7 @@ func (p *dnsParser) parse(proto string, b []byte) (Message, error) {
 		Truncated: flags&dnsFlagTC != 0,
 		Questions: one.question[:0],
 	}
-	p.m, p.b, p.off = m, b, dnsHeaderLen
+	p.m, p.b, p.off, p.seenCount = m, b, dnsHeaderLen, 0
 	for range h.questions {
 		q, err := p.question()
 		if err != nil {
@@ -134,7 +134,7 @@ func dnsHeaderOf(b []byte) dnsHeader {
 }
 
 func (p *dnsParser) question() (DNSQuestion, error) {
-	name, next, err := appendDNSName(p.text[:0], p.b, p.off)
+	name, next, err := p.name(len(p.b), p.off)
 	if err != nil {
 		return DNSQuestion{}, err
 	}
@@ -142,7 +142,7 @@ func (p *dnsParser) question() (DNSQuestion, error) {
 		return DNSQuestion{}, errDNSEntry
 	}
 	q := DNSQuestion{
-		Name:  p.intern(name),
+		Name:  name,
 		Type:  binary.BigEndian.Uint16(p.b[next:]),
 		Class: binary.BigEndian.Uint16(p.b[next+2:]),
 	}
@@ -221,7 +221,7 @@ func (p *dnsParser) section(n int, worth bool) (more bool, err error) {
 // record reads one record and moves past it. keep tells the kinds that are
 // worth keeping outside the answer section.
 func (p *dnsParser) record() (rec DNSRecord, keep bool, err error) {
-	name, next, err := appendDNSName(p.text[:0], p.b, p.off)
+	name, next, err := p.name(len(p.b), p.off)
 	if err != nil {
 		return rec, false, err
 	}
@@ -241,7 +241,7 @@ func (p *dnsParser) record() (rec DNSRecord, keep bool, err error) {
 		code := rec.TTL >> 24 << 4
 		p.m.RCode = uint8(min(code|uint32(p.m.RCode), 255))
 	}
-	rec.Name = p.intern(name)
+	rec.Name = name
 	keep, err = p.data(&rec, next+10, end)
 	return rec, keep, err
 }
@@ -295,11 +295,11 @@ func (p *dnsParser) target(start, end int) (string, error) {
 		return "", errDNSData
 	}
 	// The name itself ends within the record; what it points at lies before.
-	name, next, err := appendDNSName(p.text[:0], p.b[:end], start)
+	name, next, err := p.name(end, start)
 	if err != nil || next != end {
 		return "", errDNSData
 	}
-	return p.intern(name), nil
+	return name, nil
 }
 
 // startOfAuthority reads the data of an SOA record: two names and five numbers.
@@ -307,11 +307,11 @@ func (p *dnsParser) startOfAuthority(start, end int) (*DNSSOA, error) {
 	const numbers = 5 * 4
 	soa := p.soa()
 	for _, into := range [...]*string{&soa.MName, &soa.RName} {
-		name, next, err := appendDNSName(p.text[:0], p.b[:end], start)
+		name, next, err := p.name(end, start)
 		if err != nil {
 			return nil, errDNSData
 		}
-		*into, start = p.intern(name), next
+		*into, start = name, next
 	}
 	if end-start != numbers {
 		return nil, errDNSData
@@ -341,10 +341,32 @@ func (p *dnsParser) texts(data []byte) ([]string, error) {
 	list := p.list(min(count, maxTXTStrings))
 	for ; len(data) > 0 && len(list) < cap(list); data = data[1+int(data[0]):] {
 		if data[0] > 0 {
-			list = append(list, p.intern(data[1:1+int(data[0])]))
+			list = append(list, p.names.text(data[1:1+int(data[0])]))
 		}
 	}
 	return list, nil
+}
+
+// name reads the name at b[off], which ends before b[end]. Most names of a
+// message are a pointer to one that has just been read.
+func (p *dnsParser) name(end, off int) (name string, next int, err error) {
+	at := off
+	if off+2 <= end && p.b[off] >= 0xc0 {
+		at = int(p.b[off]&0x3f)<<8 | int(p.b[off+1])
+		for i := range p.seen[:min(p.seenCount, len(p.seen))] {
+			if s := &p.seen[i]; s.at == at {
+				return s.name, off + 2, nil
+			}
+		}
+	}
+	text, next, err := appendDNSName(p.text[:0], p.b[:end], off)
+	if err != nil {
+		return "", 0, err
+	}
+	name = p.names.text(text)
+	p.seen[p.seenCount%len(p.seen)] = dnsSeen{at, name}
+	p.seenCount++
+	return name, next, nil
 }
 
 // plainLabel reports whether a label reads as it is written, as nearly all do.

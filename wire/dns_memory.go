@@ -8,9 +8,9 @@ const (
 	dnsRecordsAtOnce  = 64  // 7 KiB
 	dnsSOAsAtOnce     = 32  // 2 KiB
 	dnsStringsAtOnce  = 128 // 2 KiB
-	// maxDNSNames and maxDNSKept bound the remembered strings to 512 KiB.
-	maxDNSNames = 2048
-	maxDNSKept  = 256
+	// dnsNamesSeen is how many names of a message are found again by where they
+	// begin: more than an answer has, as many as one of mDNS.
+	dnsNamesSeen = 16
 )
 
 // dnsParser parses the DNS messages of one goroutine. Messages are carved out
@@ -23,18 +23,27 @@ type dnsParser struct {
 	records  []DNSRecord
 	strings  []string
 	soas     []DNSSOA
-	names    map[string]string
+	names    interner
 
 	m     *DNS // being filled
 	b     []byte
 	off   int
-	last  [2]string // made last: what the next record often repeats
 	extra []DNSRecord
+	// seen are the latest names of the message at hand, of which seenCount were
+	// read so far.
+	seen      [dnsNamesSeen]dnsSeen
+	seenCount int
 	// authority collects the records that only the authority section of a
 	// message is kept for, while inAuthority is set.
 	authority   []DNSRecord
 	inAuthority bool
 	text        [maxDNSText]byte
+}
+
+// dnsSeen is a name and where in the message it begins.
+type dnsSeen struct {
+	at   int
+	name string
 }
 
 // message returns an empty message. It is used again unless it is taken.
@@ -93,28 +102,4 @@ func (p *dnsParser) list(n int) []string {
 	out := p.strings[:0:n]
 	p.strings = p.strings[n:]
 	return out
-}
-
-// intern returns b as a string, without allocating where it is remembered.
-func (p *dnsParser) intern(b []byte) string {
-	if len(b) == 0 {
-		return ""
-	}
-	for _, s := range p.last {
-		if s == string(b) {
-			return s
-		}
-	}
-	s, ok := p.names[string(b)]
-	if !ok {
-		s = string(b)
-		if p.names == nil || len(p.names) >= maxDNSNames {
-			p.names = make(map[string]string)
-		}
-		if len(s) <= maxDNSKept {
-			p.names[s] = s
-		}
-	}
-	p.last[1], p.last[0] = p.last[0], s
-	return s
 }

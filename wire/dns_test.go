@@ -256,7 +256,7 @@ func TestDNSMemory(t *testing.T) {
 	}
 	a := first.(*DNS)
 	want := fmt.Sprintf("%+v", *a)
-	for i := range 3 * maxDNSNames {
+	for i := range 3 * maxInterned {
 		name := fmt.Sprintf("n%05d", i)
 		m, err := p.mdns(join(dnsHead(0x84, 0, 0, 1, 0, 1),
 			6, name, 0, 0, 12, 0, 1, ttl60, 0, 2, 0xc0, 12,
@@ -270,8 +270,8 @@ func TestDNSMemory(t *testing.T) {
 		}
 		d.Answers = append(d.Answers, DNSRecord{Name: "written"})
 		d.Additional[0].Text = append(d.Additional[0].Text, "written")
-		if len(p.names) > maxDNSNames {
-			t.Fatalf("%d names are remembered", len(p.names))
+		if len(p.names.known) > maxInterned {
+			t.Fatalf("%d names are remembered", len(p.names.known))
 		}
 	}
 	if got := fmt.Sprintf("%+v", *a); got != want {

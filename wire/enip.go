@@ -136,13 +136,13 @@ func knownENIPStatus(s uint32) bool {
 // enipStream reads the messages of one connection.
 type enipStream struct {
 	framedStream
-	spares *spares
+	memory *memory
 }
 
 var _ Reuser = (*enipStream)(nil)
 
-func (p *spares) newENIPStream() Stream {
-	s := &enipStream{spares: p}
+func (m *memory) newENIPStream() Stream {
+	s := &enipStream{memory: m}
 	s.framing, s.head = s, enipHead
 	return s
 }
@@ -150,7 +150,7 @@ func (p *spares) newENIPStream() Stream {
 // Reuse implements Reuser.
 func (s *enipStream) Reuse(m Message) {
 	if m, ok := m.(*ENIP); ok {
-		s.spares.enip.put(m)
+		s.memory.enip.put(m)
 	}
 }
 
@@ -168,8 +168,8 @@ func (s *enipStream) read(dir Dir, b []byte, cut bool, msgs []Message) ([]Messag
 	if len(b) < enipHeader {
 		return msgs, nil
 	}
-	m := s.spares.enip.get()
-	m.parse(b, dir == FromServer, cut)
+	m := s.memory.enip.get()
+	m.parse(b, dir == FromServer, cut, &s.memory.names)
 	return append(msgs, m), nil
 }
 
@@ -195,12 +195,12 @@ func parseENIPDatagram(b []byte) (Message, error) {
 	}
 	size := enipHeader + int(b[2]) + int(b[3])<<8
 	m := new(ENIP)
-	m.parse(b[:min(size, len(b))], size > enipHeader, size > len(b))
+	m.parse(b[:min(size, len(b))], size > enipHeader, size > len(b), nil)
 	return m, nil
 }
 
 // parse reads a message of which the header is there, in the memory of another.
-func (m *ENIP) parse(b []byte, response, cut bool) {
+func (m *ENIP) parse(b []byte, response, cut bool, names *interner) {
 	room := m.CIP[:0]
 	*m = ENIP{} // and no literal with values, see modbusStream.read
 	m.Response, m.CIP, m.Truncated = response, room, cut
@@ -210,9 +210,9 @@ func (m *ENIP) parse(b []byte, response, cut bool) {
 	switch m.Command {
 	case enipRRData, enipUnitData:
 		c.skip(6) // interface handle, timeout
-		m.items(&c)
+		m.items(&c, names)
 	case enipListIdentity:
-		m.items(&c)
+		m.items(&c, names)
 	}
 	if len(m.CIP) > 0 {
 		m.Response = m.CIP[0].Response
@@ -220,7 +220,7 @@ func (m *ENIP) parse(b []byte, response, cut bool) {
 }
 
 // items walks the Common Packet Format.
-func (m *ENIP) items(c *cursor) {
+func (m *ENIP) items(c *cursor, names *interner) {
 	if len(c.b) == 0 {
 		return
 	}
@@ -230,9 +230,9 @@ func (m *ENIP) items(c *cursor) {
 		switch kind {
 		case itemConnected:
 			item.skip(2) // sequence count
-			m.cip(item.b, 0)
+			m.cip(item.b, 0, names)
 		case itemUnconnected:
-			m.cip(item.b, 0)
+			m.cip(item.b, 0, names)
 		case itemIdentity:
 			m.identity(&item)
 		}
@@ -258,7 +258,7 @@ func (m *ENIP) identity(c *cursor) {
 
 // cip reads one CIP message and those in it. It is given bytes and not their
 // cursor, which would have to be allocated to be handed down.
-func (m *ENIP) cip(b []byte, depth int) {
+func (m *ENIP) cip(b []byte, depth int, names *interner) {
 	if len(b) < 2 || len(m.CIP) == maxCIP || depth == maxCIPDepth {
 		return
 	}
@@ -272,24 +272,24 @@ func (m *ENIP) cip(b []byte, depth int) {
 		c.skip(2 * int(c.u8()))
 	} else {
 		path := cursor{b: c.upTo(2 * int(c.u8()))}
-		r.path(&path)
+		r.path(&path, names)
 	}
 	if r.Service == cipExecutePCCC && (r.Response || r.Class == classPCCC) {
 		r.pccc(&c)
 	}
 	switch {
 	case r.Service == cipMultiple && (r.Response || r.Class == classRouter):
-		m.multiple(c.b, depth)
+		m.multiple(c.b, depth, names)
 	case r.Service == cipUnconnectedSend && !r.Response && r.Class == classConnection:
 		c.skip(2) // priority, ticks
 		n := int(c.le16())
-		m.cip(c.upTo(n), depth+1)
+		m.cip(c.upTo(n), depth+1, names)
 	}
 }
 
 // multiple reads the messages within a Multiple Service Packet: their number
 // and where each begins, counted from the number.
-func (m *ENIP) multiple(all []byte, depth int) {
+func (m *ENIP) multiple(all []byte, depth int, names *interner) {
 	c := cursor{b: all}
 	n := int(c.le16())
 	m.CIP = slices.Grow(m.CIP, min(n, len(all)/2, maxCIP-len(m.CIP)))
@@ -298,7 +298,7 @@ func (m *ENIP) multiple(all []byte, depth int) {
 		if c.short || at < 2+2*n || at >= len(all) {
 			return
 		}
-		m.cip(all[at:], depth+1)
+		m.cip(all[at:], depth+1, names)
 	}
 }
 
@@ -324,7 +324,7 @@ func (r *CIP) pccc(c *cursor) {
 
 // path reads the segments of a request's path (volume 1, appendix C-1): logical
 // ones of 8, 16 and 32 bits, and symbols.
-func (r *CIP) path(c *cursor) {
+func (r *CIP) path(c *cursor, names *interner) {
 	const symbol = 0x91
 	for len(c.b) > 0 && !c.short {
 		kind := c.u8()
@@ -332,7 +332,7 @@ func (r *CIP) path(c *cursor) {
 			n := int(c.u8())
 			v := c.take(n)
 			if r.Symbol == "" {
-				r.Symbol = plainText(v[:min(len(v), maxSymbol)])
+				r.Symbol = names.plain(v[:min(len(v), maxSymbol)])
 			}
 			c.skip(n & 1)
 			continue

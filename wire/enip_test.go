@@ -32,7 +32,7 @@ func TestENIPStream(t *testing.T) {
 		return &ENIP{Response: response, Command: command, Session: 0x01020304, CIP: cip}
 	}
 	identity := CIP{Service: 1, Class: 1, HasClass: true, Instance: 1, HasInstance: true}
-	testStream(t, new(spares).newENIPStream, []streamCase{
+	testStream(t, new(memory).newENIPStream, []streamCase{
 		{
 			name: "session, identity object",
 			in: []chunk{
@@ -149,10 +149,10 @@ func FuzzENIP(f *testing.F) {
 	fuzzSeeds(f, 44818)
 	f.Add(join(255, rrData(cipGetIdentity)))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		fuzzStream(t, new(spares).newENIPStream, b)
+		fuzzStream(t, new(memory).newENIPStream, b)
 		m, err := parseENIPDatagram(b)
 		checkError(t, m, err)
 	})
 }
 
-func BenchmarkENIP(b *testing.B) { benchStream(b, new(spares).newENIPStream, rrData(cipGetIdentity)) }
+func BenchmarkENIP(b *testing.B) { benchStream(b, new(memory).newENIPStream, rrData(cipGetIdentity)) }

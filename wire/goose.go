@@ -30,7 +30,7 @@ var (
 )
 
 // parseGOOSE parses the payload of an Ethernet frame of type 0x88b8.
-func parseGOOSE(b []byte) (Message, error) {
+func (shared *memory) parseGOOSE(b []byte) (Message, error) {
 	c := cursor{b: b}
 	m := &GOOSE{AppID: c.u16()}
 	size := int(c.u16())
@@ -58,18 +58,18 @@ func parseGOOSE(b []byte) (Message, error) {
 			m.Truncated = true
 			break
 		}
-		m.member(&e)
+		m.member(&e, &shared.names)
 		rest = after
 	}
 	return m, nil
 }
 
 // member reads one member of IECGoosePdu (IEC 61850-8-1 annex A).
-func (m *GOOSE) member(e *ber) {
+func (m *GOOSE) member(e *ber, names *interner) {
 	if e.class != 2 || e.cut {
 		return
 	}
-	text := func() string { return plainText(e.content[:min(len(e.content), maxReference)]) }
+	text := func() string { return names.plain(e.content[:min(len(e.content), maxReference)]) }
 	switch e.tag {
 	case 0:
 		m.Control = text()

@@ -247,7 +247,15 @@ func nextField(rest *[]byte) (name, value []byte, ok bool) {
 
 // fieldIs compares a field name with one in lower case.
 func fieldIs(name []byte, lower string) bool {
-	return len(name) == len(lower) && strings.EqualFold(string(name), lower)
+	if len(name) != len(lower) {
+		return false
+	}
+	for i, c := range name {
+		if c != lower[i] && (c < 'A' || c > 'Z' || c|0x20 != lower[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 // fieldText makes a field value a string: folds become one blank each, the

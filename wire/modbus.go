@@ -193,15 +193,15 @@ func matchIf(yes bool) Match {
 // modbusStream reads the messages of one connection.
 type modbusStream struct {
 	framedStream
-	spares *spares
+	memory *memory
 	turned bool // the flow table has taken the server for the client
 	sure   bool // of turned
 }
 
 var _ Reuser = (*modbusStream)(nil)
 
-func (p *spares) newModbusStream() Stream {
-	s := &modbusStream{spares: p}
+func (m *memory) newModbusStream() Stream {
+	s := &modbusStream{memory: m}
 	s.framing, s.head = s, 6+maxModbusLength
 	return s
 }
@@ -209,7 +209,7 @@ func (p *spares) newModbusStream() Stream {
 // Reuse implements Reuser.
 func (s *modbusStream) Reuse(m Message) {
 	if m, ok := m.(*Modbus); ok {
-		s.spares.modbus.put(m)
+		s.memory.modbus.put(m)
 	}
 }
 
@@ -236,7 +236,7 @@ func (s *modbusStream) read(dir Dir, b []byte, cut bool, msgs []Message) ([]Mess
 		response, sure := modbusIsResponse(pdu, n)
 		s.turned, s.sure = sure && response != (dir == FromServer), sure
 	}
-	m := s.spares.modbus.get()
+	m := s.memory.modbus.get()
 	// Not one literal: it would be put together elsewhere byte by byte and
 	// copied, which takes longer than all the rest.
 	*m = Modbus{}

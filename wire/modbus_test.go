@@ -17,7 +17,7 @@ func TestModbusStream(t *testing.T) {
 	}
 	client := func(pdu ...any) chunk { return chunk{FromClient, mbap(join(pdu...))} }
 	server := func(pdu ...any) chunk { return chunk{FromServer, mbap(join(pdu...))} }
-	testStream(t, new(spares).newModbusStream, []streamCase{
+	testStream(t, new(memory).newModbusStream, []streamCase{
 		{
 			name: "two holding registers are read",
 			in:   []chunk{client(3, 0, 100, 0, 2), server(3, 4, 1, 2, 3, 4)},
@@ -155,11 +155,11 @@ func TestModbusCommands(t *testing.T) {
 func FuzzModbus(f *testing.F) {
 	fuzzSeeds(f, 502)
 	f.Add(join(1, mbap(join(16, 0, 1, 0, 1, 2, 0, 1)), mbap(join(43, 14, 1, 1, 0, 0, 1, 0, 1, "a"))))
-	f.Fuzz(func(t *testing.T, b []byte) { fuzzStream(t, new(spares).newModbusStream, b) })
+	f.Fuzz(func(t *testing.T, b []byte) { fuzzStream(t, new(memory).newModbusStream, b) })
 }
 
 func BenchmarkModbusRequest(b *testing.B) {
-	benchStream(b, new(spares).newModbusStream, mbap(join(3, 0, 100, 0, 2)))
+	benchStream(b, new(memory).newModbusStream, mbap(join(3, 0, 100, 0, 2)))
 }
 
 // benchStream measures one message of the client on a connection, which nobody

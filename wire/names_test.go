@@ -85,7 +85,7 @@ func TestParseSSDP(t *testing.T) {
 		Method: "NOTIFY", Target: "upnp:rootdevice", State: "ssdp:alive", USN: "uuid:1::upnp:rootdevice",
 		Server: "Linux/5 UPnP/1.0 Cam/2", Location: "http://192.0.2.7/d.xml",
 	}
-	testParse(t, parseSSDP, []parseCase{
+	testParse(t, new(memory).parseSSDP, []parseCase{
 		{"announcement", []byte(notify), full, nil},
 		{"search", []byte("M-SEARCH * HTTP/1.1\r\nST: ssdp:all\r\nUSER-AGENT: App/1\r\n\r\n"), &SSDP{Method: "M-SEARCH", Target: "ssdp:all", UserAgent: "App/1"}, nil},
 		{"answer", []byte("HTTP/1.1 200 OK\r\nST: a\r\nUSN: b\r\n\r\n"), &SSDP{Target: "a", USN: "b"}, nil},
@@ -129,7 +129,7 @@ func FuzzNames(f *testing.F) {
 	f.Add(join(0, 7, 1, 0x10, 0, 1, 0, 0, 0, 0, 0, 0, encodedNetBIOS("FILESERVER", 0x20), 0, 32, 0, 1))
 	f.Add([]byte("NOTIFY * HTTP/1.1\r\nNT: upnp:rootdevice\r\n\r\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		for _, parse := range []func([]byte) (Message, error){parseDHCPv6, parseNBNS, parseSSDP, parseWSDiscovery} {
+		for _, parse := range []func([]byte) (Message, error){parseDHCPv6, parseNBNS, new(memory).parseSSDP, parseWSDiscovery} {
 			m, err := parse(b)
 			checkError(t, m, err)
 		}
@@ -138,3 +138,10 @@ func FuzzNames(f *testing.F) {
 
 func BenchmarkSolicit(b *testing.B)    { benchDatagram(b, solicit, parseDHCPv6) }
 func BenchmarkProbeMatch(b *testing.B) { benchDatagram(b, probeMatch, parseWSDiscovery) }
+
+func BenchmarkSSDPNotify(b *testing.B) {
+	in := []byte("NOTIFY * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nCACHE-CONTROL: max-age=1800\r\n" +
+		"LOCATION: http://192.168.1.1:5000/rootDesc.xml\r\nSERVER: Linux/5.4 UPnP/1.1 MiniUPnPd/2.2\r\n" +
+		"NT: upnp:rootdevice\r\nUSN: uuid:4d696e69-444c-164e-9d41::upnp:rootdevice\r\nNTS: ssdp:alive\r\n\r\n")
+	benchDatagram(b, in, new(memory).parseSSDP)
+}

@@ -89,7 +89,7 @@ func TestParseGOOSE(t *testing.T) {
 		{"empty", nil, nil, ErrTruncated},
 		{"length below the header's", join(0, 1, 0, 7, 0, 0, 0, 0, 0x61, 0), nil, ErrMalformed},
 	} {
-		m, err := parseGOOSE(c.in)
+		m, err := new(memory).parseGOOSE(c.in)
 		if !errors.Is(err, c.err) {
 			t.Errorf("%s: got error %v, want %v", c.name, err, c.err)
 		}
@@ -106,9 +106,9 @@ func FuzzProfinetAndGOOSE(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := parseDCP(b)
 		checkError(t, m, err)
-		m, err = parseGOOSE(b)
+		m, err = new(memory).parseGOOSE(b)
 		checkError(t, m, err)
 	})
 }
 
-func BenchmarkGOOSE(b *testing.B) { benchDatagram(b, goosePDU, parseGOOSE) }
+func BenchmarkGOOSE(b *testing.B) { benchDatagram(b, goosePDU, new(memory).parseGOOSE) }

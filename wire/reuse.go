@@ -35,10 +35,12 @@ func (l *freeList[M]) put(m *M) {
 	}
 }
 
-// spares are the messages that the streams of one table were given back. Of a
-// controller's messages 99 in 100 say what the one before them did.
-type spares struct {
+// memory is what the parsers of one table share: the messages that they were
+// given back, as of a controller's messages 99 in 100 say what the one before
+// them did, and names that devices say again and again.
+type memory struct {
 	modbus freeList[Modbus]
 	enip   freeList[ENIP]
 	s7     freeList[S7]
+	names  interner
 }

@@ -119,7 +119,7 @@ func (p *s7Pending) flush(msgs []Message) []Message {
 
 // read reads one message.
 func (p *s7Pending) read(b []byte, cut bool, f *cotpFraming, msgs []Message) ([]Message, error) {
-	m := f.spares.s7.get()
+	m := f.memory.s7.get()
 	room := m.Items[:0]
 	*m = S7{} // and no literal with values, see modbusStream.read
 	m.Calling, m.Called, m.Items, m.Truncated = f.calling, f.called, room, cut

@@ -41,23 +41,27 @@ func sniffSSDP(b []byte) bool {
 	if string(bytes.TrimRight(b, "\r\n")) == "M-SEARCH * HTTP/1.1" {
 		return true
 	}
-	m, err := parseSSDP(b)
-	if err != nil {
-		return false
-	}
-	s, ok := m.(*SSDP)
-	return ok && (s.Target != "" || s.USN != "")
+	var m SSDP
+	return m.parse(b, nil) == nil && (m.Target != "" || m.USN != "")
 }
 
-func parseSSDP(b []byte) (Message, error) {
-	m, known := &SSDP{}, false
+func (shared *memory) parseSSDP(b []byte) (Message, error) {
+	m := new(SSDP)
+	if err := m.parse(b, &shared.names); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func (m *SSDP) parse(b []byte, names *interner) error {
+	known := false
 	for _, s := range ssdpStarts {
 		if bytes.HasPrefix(b, []byte(s.line)) {
 			m.Method, known = s.method, true
 		}
 	}
 	if !known {
-		return nil, errSSDP
+		return errSSDP
 	}
 	rest := b
 	for range maxSSDPFields {
@@ -72,30 +76,30 @@ func parseSSDP(b []byte) (Message, error) {
 			break
 		}
 		if name, value, ok := bytes.Cut(line, []byte{':'}); ok {
-			m.field(name, value)
+			m.field(name, value, names)
 		}
 	}
-	return m, nil
+	return nil
 }
 
-func (m *SSDP) field(name, value []byte) {
+func (m *SSDP) field(name, value []byte, names *interner) {
 	var into *string
 	switch {
-	case bytes.EqualFold(name, []byte("ST")), bytes.EqualFold(name, []byte("NT")):
+	case fieldIs(name, "st"), fieldIs(name, "nt"):
 		into = &m.Target
-	case bytes.EqualFold(name, []byte("NTS")):
+	case fieldIs(name, "nts"):
 		into = &m.State
-	case bytes.EqualFold(name, []byte("USN")):
+	case fieldIs(name, "usn"):
 		into = &m.USN
-	case bytes.EqualFold(name, []byte("SERVER")):
+	case fieldIs(name, "server"):
 		into = &m.Server
-	case bytes.EqualFold(name, []byte("USER-AGENT")):
+	case fieldIs(name, "user-agent"):
 		into = &m.UserAgent
-	case bytes.EqualFold(name, []byte("LOCATION")):
+	case fieldIs(name, "location"):
 		into = &m.Location
 	default:
 		return
 	}
 	value = bytes.TrimSpace(value)
-	*into = plainText(value[:min(len(value), maxSSDPField)])
+	*into = names.plain(value[:min(len(value), maxSSDPField)])
 }

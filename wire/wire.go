@@ -196,7 +196,7 @@ type Retainer interface {
 func Table() []Protocol {
 	dns := new(dnsParser)
 	known := new(leaves)
-	spare := new(spares)
+	shared := new(memory)
 	return []Protocol{
 		{
 			Name: "dns", UDPPorts: []uint16{53}, TCPPorts: []uint16{53},
@@ -263,12 +263,12 @@ func Table() []Protocol {
 		{Name: "telnet", TCPPorts: []uint16{23}, Sniff: sniffTelnet, NewStream: newTelnetStream},
 
 		// Industrial protocols.
-		{Name: "modbus", TCPPorts: []uint16{502}, Sniff: sniffModbus, NewStream: spare.newModbusStream, LongLived: true},
-		{Name: "cotp", TCPPorts: []uint16{102}, Sniff: sniffCOTP, NewStream: spare.newCOTPStream, LongLived: true}, // S7, MMS
+		{Name: "modbus", TCPPorts: []uint16{502}, Sniff: sniffModbus, NewStream: shared.newModbusStream, LongLived: true},
+		{Name: "cotp", TCPPorts: []uint16{102}, Sniff: sniffCOTP, NewStream: shared.newCOTPStream, LongLived: true}, // S7, MMS
 		{
 			Name: "enip", UDPPorts: []uint16{44818}, TCPPorts: []uint16{44818},
 			Datagram: parseENIPDatagram, SniffDatagram: sniffENIPDatagram, LeadByte: leads("\x04\x63\x64"),
-			Sniff: sniffENIP, NewStream: spare.newENIPStream, LongLived: true,
+			Sniff: sniffENIP, NewStream: shared.newENIPStream, LongLived: true,
 		},
 		{
 			Name: "dnp3", UDPPorts: []uint16{20000}, TCPPorts: []uint16{20000},
@@ -279,7 +279,7 @@ func Table() []Protocol {
 		{Name: "bacnet", UDPPorts: []uint16{47808}, Datagram: parseBACnet, SniffDatagram: sniffBACnet, LeadByte: leads("\x81")},
 		{Name: "opcua", TCPPorts: []uint16{4840}, Sniff: sniffOPCUA, NewStream: newOPCUAStream, LongLived: true},
 		{Name: "profinet_dcp", EtherTypes: []uint16{0x8892}, Frame: parseDCP},
-		{Name: "goose", EtherTypes: []uint16{0x88b8}, Frame: parseGOOSE},
+		{Name: "goose", EtherTypes: []uint16{0x88b8}, Frame: shared.parseGOOSE},
 
 		// Discovery.
 		{Name: "lldp", EtherTypes: []uint16{0x88cc}, Frame: parseLLDP},
@@ -290,7 +290,7 @@ func Table() []Protocol {
 		{Name: "igmp", IPProtos: []uint8{2}, Packet: parseIGMP},
 		{Name: "dhcpv6", UDPPorts: []uint16{546, 547}, Datagram: parseDHCPv6},
 		{Name: "nbns", UDPPorts: []uint16{137}, Datagram: parseNBNS},
-		{Name: "ssdp", UDPPorts: []uint16{1900}, Datagram: parseSSDP, SniffDatagram: sniffSSDP, LeadByte: leads("NMH")},
+		{Name: "ssdp", UDPPorts: []uint16{1900}, Datagram: shared.parseSSDP, SniffDatagram: sniffSSDP, LeadByte: leads("NMH")},
 		{Name: "ws_discovery", UDPPorts: []uint16{3702}, Datagram: parseWSDiscovery, SniffDatagram: sniffWSDiscovery, LeadByte: leads("<")},
 	}
 }
