@@ -191,7 +191,7 @@ func (s *httpStream) flushHead(h *httpHalf, b []byte, msgs []Message) []Message 
 	if bytes.IndexByte(b, '\n') < 0 {
 		return msgs
 	}
-	if m := parseHTTPResponse(b); m != nil {
+	if m, _ := parseHTTPResponse(b); m != nil {
 		m.Truncated = true
 		return append(msgs, m)
 	}
@@ -274,11 +274,11 @@ func (s *httpStream) head(dir Dir, b []byte, msgs []Message) (int, []Message, er
 	if len(b) == 1 && b[0] == '\r' { // half an empty line
 		return 0, msgs, nil
 	}
-	if sniffHTTP(dir, b) == No {
-		return 0, msgs, errHTTPKind
-	}
 	end := headEnd(b, h.scanned)
 	if end < 0 {
+		if sniffHTTP(dir, b) == No {
+			return 0, msgs, errHTTPKind
+		}
 		if len(b) > maxHTTPHead {
 			return 0, msgs, errHTTPLong
 		}
@@ -286,21 +286,21 @@ func (s *httpStream) head(dir Dir, b []byte, msgs []Message) (int, []Message, er
 		return 0, msgs, nil
 	}
 	h.scanned = 0
-	if m := parseHTTPResponse(b[:end]); m != nil {
+	if m, framing := parseHTTPResponse(b[:end]); m != nil {
 		msgs = append(msgs, m)
 		if m.Status >= 200 && s.queue.count > 0 {
 			msgs = s.logins.responded(s.queue.popped, m.Status, msgs)
 		}
-		return end, msgs, s.responded(dir, m, bodyOf(b[:end]))
+		return end, msgs, s.responded(dir, m, framing)
 	}
-	m, _ := parseHTTPRequest(b[:end])
+	m, framing := parseHTTPRequest(b[:end])
 	if m == nil {
 		return 0, msgs, errHTTPKind
 	}
 	if s.queue.count < maxHTTPQueue {
 		s.logins.requested(dir, b[:end], m, s.queue.popped+uint32(s.queue.count))
 	}
-	s.requested(dir, m, bodyOf(b[:end]))
+	s.requested(dir, m, framing)
 	return end, append(msgs, m), nil
 }
 
@@ -316,7 +316,7 @@ func (s *httpStream) requested(dir Dir, m *HTTPRequest, framing httpFraming) {
 	default:
 		s.queue.push(kindPlain)
 	}
-	h.enter(framing, m.Length, false)
+	h.enter(framing, false)
 }
 
 // responded sets what follows the head of a response (RFC 9112 section 6.3).
@@ -338,21 +338,21 @@ func (s *httpStream) responded(dir Dir, m *HTTPResponse, framing httpFraming) er
 	if kind == kindHead || m.Status == 204 || m.Status == 304 {
 		return nil
 	}
-	h.enter(framing, m.Length, true)
+	h.enter(framing, true)
 	return nil
 }
 
 // enter moves to the phase after a head. Without framing a request has no
 // body, and that of a response ends with the connection.
-func (h *httpHalf) enter(framing httpFraming, length int64, response bool) {
+func (h *httpHalf) enter(framing httpFraming, response bool) {
 	switch {
-	case framing.ambiguous:
+	case framing.ambiguous():
 		h.phase = phaseOpaque
 	case framing.chunked:
 		h.phase = phaseChunkSize
-	case length > 0:
-		h.phase, h.left = phaseBody, length
-	case length < 0 && response:
+	case framing.length > 0:
+		h.phase, h.left = phaseBody, framing.length
+	case framing.length < 0 && response:
 		h.phase = phaseOpaque
 	}
 }

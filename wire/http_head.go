@@ -50,10 +50,8 @@ func sniffHTTP(_ Dir, b []byte) Match {
 		}
 		return Maybe
 	}
-	if target, _ := requestTarget(rest[:end]); len(target) == 0 || !plausibleTarget(rest[:end]) {
-		return No
-	}
-	return Yes
+	target, _ := requestTarget(rest[:end])
+	return matchIf(len(target) > 0)
 }
 
 // plausibleTarget judges the beginning of a request target: printable, and
@@ -101,61 +99,63 @@ func sniffStatusLine(b []byte) Match {
 // target, which some clients forget to escape, are taken as part of it; so are
 // versions like "HTTP/1.0.8", which a weather station in the field sends.
 func requestTarget(line []byte) (target, version []byte) {
-	line = bytes.TrimRight(line, "\r \t")
+	whole := line
+	for len(line) > 0 && (line[len(line)-1] == '\r' || line[len(line)-1] == ' ') {
+		line = line[:len(line)-1]
+	}
 	i := bytes.LastIndexByte(line, ' ')
 	if i <= 0 {
 		return nil, nil
 	}
 	target, version = bytes.TrimLeft(line[:i], " "), line[i+1:]
-	if !plausibleTarget(line) || len(version) <= len(httpVersion) || len(version) > maxHTTPVersion ||
-		string(version[:len(httpVersion)]) != httpVersion || !isDigit(version[len(httpVersion)]) {
+	if len(version) <= len(httpVersion) || len(version) > maxHTTPVersion || string(version[:len(httpVersion)]) != httpVersion ||
+		!isDigit(version[len(httpVersion)]) || !plausibleTarget(whole) {
 		return nil, nil
 	}
 	return target, version
 }
 
-// httpFraming is how a head says where its body ends, besides Content-Length.
+// httpFraming is how a head says where its body ends.
 type httpFraming struct {
+	length    int64 // the last Content-Length, -1 if absent or no number
 	chunked   bool
-	ambiguous bool // lengths that contradict each other: what follows cannot be told apart
+	conflicts bool // lengths that contradict each other
 }
 
-// bodyOf reads the framing fields of a head.
-func bodyOf(head []byte) httpFraming {
-	var f httpFraming
-	length := int64(-1)
-	_, rest := cutLine(head)
-	for name, value, ok := nextField(&rest); ok; name, value, ok = nextField(&rest) {
-		switch {
-		case fieldIs(name, "transfer-encoding"):
-			f.chunked = f.chunked || strings.HasSuffix(strings.ToLower(fieldText(value)), "chunked")
-		case fieldIs(name, "content-length"):
-			n := contentLength(value)
-			f.ambiguous = f.ambiguous || n < 0 || length >= 0 && n != length
-			length = n
-		}
+// field takes in a field if it is about framing.
+func (f *httpFraming) field(name, value []byte) {
+	switch {
+	case fieldIs(name, "transfer-encoding"):
+		f.chunked = f.chunked || strings.HasSuffix(strings.ToLower(fieldText(value)), "chunked")
+	case fieldIs(name, "content-length"):
+		n := contentLength(value)
+		f.conflicts = f.conflicts || n < 0 || f.length >= 0 && n != f.length
+		f.length = n
 	}
-	f.ambiguous = f.ambiguous && !f.chunked // RFC 9112 section 6.3: the encoding overrides
-	return f
 }
+
+// ambiguous reports that what follows the head cannot be told apart. A transfer
+// encoding overrides lengths (RFC 9112 section 6.3).
+func (f *httpFraming) ambiguous() bool { return f.conflicts && !f.chunked }
 
 // parseHTTPRequest parses a request head, which may lack its end. It returns
 // nil if the first line is not that of a request.
-func parseHTTPRequest(head []byte) (*HTTPRequest, []byte) {
+func parseHTTPRequest(head []byte) (*HTTPRequest, httpFraming) {
+	framing := httpFraming{length: -1}
 	line, rest := cutLine(head)
-	method, after, ok := bytes.Cut(line, []byte(" "))
-	if !ok || len(method) == 0 || len(method) > maxHTTPMethod || bytes.ContainsFunc(method, notToken) {
-		return nil, nil
+	end := bytes.IndexByte(line, ' ')
+	if end <= 0 || end > maxHTTPMethod || !isTokens(line[:end]) {
+		return nil, framing
 	}
-	target, version := requestTarget(after)
+	method := line[:end]
+	target, version := requestTarget(line[end+1:])
 	if len(target) == 0 {
-		return nil, nil
+		return nil, framing
 	}
 	m := &HTTPRequest{
 		Method:  string(method),
 		Target:  string(target[:min(len(target), maxHTTPTarget)]),
 		Version: string(version),
-		Length:  -1,
 	}
 	for name, value, ok := nextField(&rest); ok; name, value, ok = nextField(&rest) {
 		switch {
@@ -171,25 +171,26 @@ func parseHTTPRequest(head []byte) (*HTTPRequest, []byte) {
 			m.AuthScheme = authScheme(value, true)
 		case fieldIs(name, "content-type"):
 			m.ContentType = fieldText(value)
-		case fieldIs(name, "content-length"):
-			m.Length = contentLength(value)
+		default:
+			framing.field(name, value)
 		}
 	}
-	return m, rest
+	m.Length = framing.length
+	return m, framing
 }
 
 // parseHTTPResponse parses a response head, which may lack its end. It returns
 // nil if the first line is not that of a response.
-func parseHTTPResponse(head []byte) *HTTPResponse {
+func parseHTTPResponse(head []byte) (*HTTPResponse, httpFraming) {
+	framing := httpFraming{length: -1}
 	if sniffStatusLine(head) != Yes {
-		return nil
+		return nil, framing
 	}
 	line, rest := cutLine(head)
 	code := line[len(httpVersion)+2:]
 	m := &HTTPResponse{
 		Status:  int(code[0]-'0')*100 + int(code[1]-'0')*10 + int(code[2]-'0'),
 		Version: string(line[:len(httpVersion)+1]),
-		Length:  -1,
 	}
 	for name, value, ok := nextField(&rest); ok; name, value, ok = nextField(&rest) {
 		switch {
@@ -205,11 +206,12 @@ func parseHTTPResponse(head []byte) *HTTPResponse {
 			if m.AuthScheme == "" {
 				m.AuthScheme = authScheme(value, false)
 			}
-		case fieldIs(name, "content-length"):
-			m.Length = contentLength(value)
+		default:
+			framing.field(name, value)
 		}
 	}
-	return m
+	m.Length = framing.length
+	return m, framing
 }
 
 // cutLine splits off the first line, without its line end.
@@ -307,7 +309,14 @@ func isToken(c byte) bool {
 	return isAlnum(c) || c > ' ' && c < 0x7f && strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
 }
 
-func notToken(r rune) bool { return r > 0x7f || !isToken(byte(r)) }
+func isTokens(b []byte) bool {
+	for _, c := range b {
+		if !isToken(c) {
+			return false
+		}
+	}
+	return true
+}
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
