@@ -32,7 +32,7 @@ var (
 // 9147) in one UDP flow.
 type dtlsFlow struct {
 	half      [2]dtlsHalf
-	leaves    *leaves
+	memory    *memory
 	sessionID []byte       // of the last ClientHello
 	hello     *ClientHello // the last one, to know it again
 	quiet     int
@@ -50,7 +50,7 @@ type dtlsHalf struct {
 	parts   fragments
 }
 
-func (l *leaves) newDTLSFlow() Datagrams { return &dtlsFlow{leaves: l} }
+func (m *memory) newDTLSFlow() Datagrams { return &dtlsFlow{memory: m} }
 
 var (
 	_ Flusher  = (*dtlsFlow)(nil)
@@ -225,7 +225,7 @@ func (d *dtlsFlow) message(dir Dir, body []byte, cut bool, msgs []Message) []Mes
 	switch h.kind {
 	case handshakeClientHello:
 		m := &ClientHello{Proto: "dtls", RecordVersion: h.version, Truncated: cut}
-		sessionID, err := m.parse(body)
+		sessionID, err := m.parse(body, &d.memory.hellos)
 		if err != nil {
 			return msgs
 		}
@@ -245,7 +245,7 @@ func (d *dtlsFlow) message(dir Dir, body []byte, cut bool, msgs []Message) []Mes
 		return append(msgs, m)
 	case handshakeCertificate:
 		fromClient := h.role == roleClient || h.role == roleUnknown && dir == FromClient
-		if m := d.leaves.parseCertificate(body, fromClient, cut); m != nil {
+		if m := d.memory.leaves.parseCertificate(body, fromClient, cut); m != nil {
 			m.Proto = "dtls"
 			return append(msgs, m)
 		}

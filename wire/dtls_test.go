@@ -97,7 +97,7 @@ func TestDTLS(t *testing.T) {
 		{"a message of 16 MB", []chunk{{FromClient, dtlsRecordOf(22, join(1, 255, 255, 255, 0, 0, 0, 0, 0, 0, 0, 8, make([]byte, 8)))}}, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			msgs, err := playDatagrams(t, new(leaves).newDTLSFlow(), tt.in)
+			msgs, err := playDatagrams(t, new(memory).newDTLSFlow(), tt.in)
 			if err != nil {
 				t.Error(err)
 			}
@@ -145,7 +145,7 @@ func describeTLS(m Message) string {
 // counts downwards.
 func TestDTLSFingerprint(t *testing.T) {
 	for offer13, want := range map[bool]string{false: "dd2d010100_", true: "dd3d010200_"} {
-		msgs, err := new(leaves).newDTLSFlow().Datagram(FromClient, dtlsWhole(1, 0, dtlsHelloBody("", offer13)), nil)
+		msgs, err := new(memory).newDTLSFlow().Datagram(FromClient, dtlsWhole(1, 0, dtlsHelloBody("", offer13)), nil)
 		if err != nil || len(msgs) != 1 {
 			t.Fatalf("got %v, %v", msgs, err)
 		}
@@ -187,7 +187,7 @@ func TestSniffDTLS(t *testing.T) {
 // TestDTLSQuiet: encrypted data is passed over in the end, datagrams of another
 // protocol on the same ports are refused one by one.
 func TestDTLSQuiet(t *testing.T) {
-	d := new(leaves).newDTLSFlow()
+	d := new(memory).newDTLSFlow()
 	if _, err := d.Datagram(FromClient, join(0x80, 0, make([]byte, 20)), nil); !errors.Is(err, ErrNotMine) {
 		t.Errorf("RTP: got %v", err)
 	}
@@ -217,7 +217,7 @@ func FuzzDTLS(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, a, b []byte) {
-		d := new(leaves).newDTLSFlow().(*dtlsFlow)
+		d := new(memory).newDTLSFlow().(*dtlsFlow)
 		for i, in := range [][]byte{a, b, a} {
 			if len(in) == 0 {
 				continue

@@ -256,7 +256,7 @@ func (q *quicFlow) read(half *quicHalf, end int, msgs []Message) []Message {
 // hello reads a ClientHello.
 func (q *quicFlow) hello(body []byte, cut bool) *ClientHello {
 	m := &ClientHello{Proto: "quic", QUICVersion: q.version, Truncated: cut}
-	if _, err := m.parse(body); err != nil {
+	if _, err := m.parse(body, nil); err != nil {
 		return nil
 	}
 	return m
@@ -378,12 +378,16 @@ const (
 func eachQUICFrame(b []byte, f func(kind uint64, off int, data []byte)) error {
 	const most = 1 << 30
 	for s := cryptobyte.String(b); len(s) > 0; {
+		if s[0] == quicFramePadding { // most of a first packet
+			s = s[1:]
+			continue
+		}
 		kind, ok := readQUICInt(&s)
 		if !ok {
 			return errQUICFrame
 		}
 		switch kind {
-		case quicFramePadding, quicFramePing:
+		case quicFramePadding, quicFramePing: // padding may be sent in more than one byte
 		case quicFrameACK, quicFrameACKECN:
 			if !skipQUICACK(&s, kind == quicFrameACKECN) {
 				return errQUICFrame

@@ -37,10 +37,12 @@ func (l *freeList[M]) put(m *M) {
 
 // memory is what the parsers of one table share: the messages that they were
 // given back, as of a controller's messages 99 in 100 say what the one before
-// them did, and names that devices say again and again.
+// them did; and what was said again and again and need not be read anew.
 type memory struct {
 	modbus freeList[Modbus]
 	enip   freeList[ENIP]
 	s7     freeList[S7]
 	names  interner
+	leaves leaves
+	hellos fingerprints
 }

@@ -43,7 +43,7 @@ var (
 type tlsStream struct {
 	half      [2]tlsHalf
 	sessionID []byte // legacy_session_id of the last ClientHello, at most 32 bytes
-	leaves    *leaves
+	memory    *memory
 	known     bool // a hello or an alert has been read: this is TLS
 }
 
@@ -64,7 +64,7 @@ const (
 	roleServer
 )
 
-func (l *leaves) newTLSStream() Stream { return &tlsStream{leaves: l} }
+func (m *memory) newTLSStream() Stream { return &tlsStream{memory: m} }
 
 var (
 	_ Flusher  = (*tlsStream)(nil)
@@ -313,7 +313,7 @@ func (s *tlsStream) message(dir Dir, version uint16, b []byte, cut bool, msgs []
 	switch b[0] {
 	case handshakeClientHello:
 		m := &ClientHello{RecordVersion: version, Truncated: cut}
-		sessionID, err := m.parse(body)
+		sessionID, err := m.parse(body, &s.memory.hellos)
 		if err != nil {
 			return msgs, s.refuse(err)
 		}
@@ -329,7 +329,7 @@ func (s *tlsStream) message(dir Dir, version uint16, b []byte, cut bool, msgs []
 		return append(msgs, m), nil
 	case handshakeCertificate:
 		fromClient := h.role == roleClient || h.role == roleUnknown && dir == FromClient
-		if m := s.leaves.parseCertificate(body, fromClient, cut); m != nil {
+		if m := s.memory.leaves.parseCertificate(body, fromClient, cut); m != nil {
 			return append(msgs, m), nil
 		}
 	}

@@ -3,10 +3,68 @@ package wire
 import (
 	"crypto/md5"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"slices"
 	"strconv"
 )
+
+// Bounds of what is remembered: of hellos as they are, with some 200 bytes each,
+// 128 KiB. Most programs send the same hello always; browsers since 2023 shuffle
+// its extensions.
+const (
+	maxFingerprints = 512
+	maxHelloTraits  = 1024 // bytes
+)
+
+// fingerprints remembers those of hellos by all that they are made of: making
+// them takes two sorts, an MD5 and two SHA-256. It belongs to one goroutine. A
+// nil *fingerprints remembers nothing.
+type fingerprints struct {
+	known map[string]fingerprint
+}
+
+type fingerprint struct{ ja3, ja4 string }
+
+// of returns JA3 and JA4 of a hello.
+func (f *fingerprints) of(m *ClientHello) (ja3, ja4 string) {
+	if f == nil {
+		return m.ja3(), m.ja4()
+	}
+	var scratch [maxHelloTraits]byte
+	traits := m.appendTraits(scratch[:0])
+	if len(traits) > maxHelloTraits {
+		return m.ja3(), m.ja4()
+	}
+	if p, ok := f.known[string(traits)]; ok {
+		return p.ja3, p.ja4
+	}
+	p := fingerprint{m.ja3(), m.ja4()}
+	if f.known == nil || len(f.known) >= maxFingerprints {
+		f.known = make(map[string]fingerprint)
+	}
+	f.known[string(traits)] = p
+	return p.ja3, p.ja4
+}
+
+// appendTraits appends all that the fingerprints depend on, so that different
+// hellos differ: each list stands behind its length.
+func (m *ClientHello) appendTraits(b []byte) []byte {
+	b = append(append(b, byte(len(m.Proto))), m.Proto...)
+	b = binary.LittleEndian.AppendUint16(b, m.Version)
+	b = binary.LittleEndian.AppendUint16(b, m.MaxVersion())
+	for _, list := range [...][]uint16{m.Ciphers, m.Extensions, m.Curves, m.SignatureSchemes} {
+		b = binary.LittleEndian.AppendUint16(b, uint16(len(list)))
+		for _, v := range list {
+			b = binary.LittleEndian.AppendUint16(b, v)
+		}
+	}
+	b = append(append(b, byte(len(m.PointFormats))), m.PointFormats...)
+	if len(m.ALPN) > 0 {
+		b = append(b, m.ALPN[0]...)
+	}
+	return b
+}
 
 // ja3 is the JA3 fingerprint (Salesforce, 2017): the MD5 of its text, as hex.
 func (m *ClientHello) ja3() string {

@@ -44,7 +44,8 @@ func isGREASE(v uint16) bool { return v&0x0f0f == 0x0a0a && v>>8 == v&0xff }
 // sent, and returns the session id, which aliases body. If m is Truncated, or
 // if what follows the cipher suites contradicts its lengths, which makes it
 // so, m is read as far as it goes: servers differ in what they put up with.
-func (m *ClientHello) parse(body []byte) (session []byte, err error) {
+// known are the fingerprints of hellos before it.
+func (m *ClientHello) parse(body []byte, known *fingerprints) (session []byte, err error) {
 	s := cryptobyte.String(body)
 	var sessionID, cookie, ciphers, compression, extensions cryptobyte.String
 	if !s.ReadUint16(&m.Version) || !knownMajor(m.Version) || !s.Skip(32) ||
@@ -65,7 +66,7 @@ func (m *ClientHello) parse(body []byte) (session []byte, err error) {
 	}
 	m.Truncated = !m.readExtensions(extensions) || m.Truncated
 	if !m.Truncated {
-		m.JA3, m.JA4 = m.ja3(), m.ja4()
+		m.JA3, m.JA4 = known.of(m)
 	}
 	return sessionID, nil
 }

@@ -195,7 +195,6 @@ type Retainer interface {
 // says Yes to the same bytes.
 func Table() []Protocol {
 	dns := new(dnsParser)
-	known := new(leaves)
 	shared := new(memory)
 	return []Protocol{
 		{
@@ -208,9 +207,9 @@ func Table() []Protocol {
 		{Name: "dhcp", UDPPorts: []uint16{67, 68}, Datagram: parseDHCPv4, SniffDatagram: sniffDHCPv4, LeadByte: leads("\x01\x02")},
 		{
 			Name: "tls", TCPPorts: []uint16{443, 853, 8443, 8883},
-			Sniff: sniffTLS, SniffLate: sniffLateTLS, NewStream: known.newTLSStream,
+			Sniff: sniffTLS, SniffLate: sniffLateTLS, NewStream: shared.newTLSStream,
 		},
-		{Name: "dtls", UDPPorts: []uint16{4433, 5684}, SniffDatagram: sniffDTLS, LeadByte: leadsDTLS, NewDatagrams: known.newDTLSFlow},
+		{Name: "dtls", UDPPorts: []uint16{4433, 5684}, SniffDatagram: sniffDTLS, LeadByte: leadsDTLS, NewDatagrams: shared.newDTLSFlow},
 		{Name: "quic", UDPPorts: []uint16{443}, SniffDatagram: sniffQUIC, LeadByte: leadsQUIC, NewDatagrams: newQUICFlow},
 		{Name: "rdp", TCPPorts: []uint16{3389}, Sniff: sniffRDP, NewStream: newRDPStream},
 		{Name: "rfb", TCPPorts: []uint16{5900}, Sniff: sniffRFB, NewStream: newRFBStream},
