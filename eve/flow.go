@@ -52,6 +52,9 @@ const (
 func (w *Writer) flow(ev *flow.Event) error {
 	r := &ev.Record
 	w.begin("flow", r.App, r, ev.Time)
+	if from := upgradedFrom(r); from != "" {
+		w.line.AppProto, w.line.AppOrig = r.Upgrade, from
+	}
 	w.line.Ether = w.line.Ether.asFlow()
 	w.line.Expected = r.Expected
 	w.line.Flow = &flowBody{
@@ -69,6 +72,15 @@ func (w *Writer) flow(ev *flow.Event) error {
 		w.line.TCP = tcpOf(ev)
 	}
 	return w.put()
+}
+
+// upgradedFrom is the protocol that a flow began in, if it went on in another,
+// else "". A Remote Desktop in TLS stays one, in Suricata too.
+func upgradedFrom(r *flow.Record) string {
+	if r.Upgrade == "" || r.Upgrade == r.App || r.App == "rdp" {
+		return ""
+	}
+	return r.App
 }
 
 // flowState tells how far a flow got: nothing but a first packet or an

@@ -145,6 +145,38 @@ func TestGoldenTunnels(t *testing.T) {
 	testkit.Golden(t, s.log(), "testdata/tunnels.jsonl")
 }
 
+// TestGoldenUpgrades: TLS behind a proxy, behind STARTTLS, and in a Remote
+// Desktop, whose flow stays one.
+func TestGoldenUpgrades(t *testing.T) {
+	s := newScenario(t)
+	for i, c := range []struct {
+		port    uint16
+		clear   []string // said by turns
+		greeted bool     // the server speaks first
+	}{
+		{8080, []string{"CONNECT cloud.example:443 HTTP/1.1\r\nHost: cloud.example:443\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n"}, false},
+		{25, []string{"220 mx.example ESMTP\r\n", "EHLO cam\r\n", "250-mx.example\r\n250 STARTTLS\r\n", "STARTTLS\r\n", "220 go ahead\r\n"}, true},
+		{3389, []string{
+			"\x03\x00\x00\x13\x0e\xe0\x00\x00\x00\x00\x00\x01\x00\x08\x00\x01\x00\x00\x00",
+			"\x03\x00\x00\x13\x0e\xd0\x00\x00\x00\x00\x00\x02\x00\x08\x00\x01\x00\x00\x00",
+		}, false},
+	} {
+		client, server := camera.at(49152+uint16(i)), cloud(c.port)
+		s.connect(client, server)
+		for j, text := range c.clear {
+			if c.greeted == (j%2 == 0) {
+				s.tcp(server, client, "PA", []byte(text))
+			} else {
+				s.tcp(client, server, "PA", []byte(text))
+			}
+		}
+		s.tcp(client, server, "PA", clientHello("cloud.example"))
+		s.tcp(server, client, "PA", append(serverHello(0x0303, false, ""), certificateMessage(t)...))
+		s.disconnect(client, server)
+	}
+	testkit.Golden(t, s.log(), "testdata/upgrades.jsonl")
+}
+
 // TestGoldenIKEv1: main mode. What was chosen and put in for the key stands
 // with the messages that follow.
 func TestGoldenIKEv1(t *testing.T) {

@@ -1,19 +1,23 @@
 package eve
 
 import (
+	"strings"
+
 	"gatehouse/flow"
 	"gatehouse/wire"
 )
 
-// rdpBody is Suricata's rdp object for the negotiation.
+// rdpBody is Suricata's rdp object for the negotiation, and for the
+// certificate behind it.
 type rdpBody struct {
-	EventType string   `json:"event_type"` // initial_request or initial_response
+	EventType string   `json:"event_type"` // initial_request, initial_response, tls_handshake
 	Cookie    string   `json:"cookie,omitempty"`
 	Supports  []string `json:"server_supports,omitempty"`
 	Protocol  string   `json:"protocol,omitempty"` // that the server chose
 	Offered   []string `json:"offered,omitempty"`
 	ErrorCode uint32   `json:"error_code,omitempty"`
 	Reason    string   `json:"reason,omitempty"`
+	Serials   []string `json:"x509_serials,omitempty"`
 }
 
 func (w *Writer) rdp(ev *flow.Event, m *wire.RDP) error {
@@ -31,6 +35,18 @@ func (w *Writer) rdp(ev *flow.Event, m *wire.RDP) error {
 	}
 	w.begin("rdp", "rdp", &ev.Record, ev.Time)
 	w.line.RDP = body
+	return w.put()
+}
+
+// rdpCertificate writes the number of the server's certificate as Suricata does
+// in this object: hexadecimal without leading zeros.
+func (w *Writer) rdpCertificate(ev *flow.Event, m *wire.Certificate) error {
+	serial := strings.TrimLeft(m.Serial, "0")
+	if serial == "" {
+		return nil
+	}
+	w.begin("rdp", "rdp", &ev.Record, ev.Time)
+	w.line.RDP = &rdpBody{EventType: "tls_handshake", Serials: []string{serial}}
 	return w.put()
 }
 

@@ -26,6 +26,7 @@ type record struct {
 	ICMPType    *uint8     `json:"icmp_type,omitempty"`
 	ICMPCode    *uint8     `json:"icmp_code,omitempty"`
 	AppProto    string     `json:"app_proto,omitempty"`
+	AppOrig     string     `json:"app_proto_orig,omitempty"`     // before an agreed change
 	Expected    string     `json:"app_proto_expected,omitempty"` // by the server's port, which the content contradicts
 	CommunityID string     `json:"community_id,omitempty"`
 	Ether       *ether     `json:"ether,omitempty"`

@@ -25,6 +25,7 @@ type tlsBody struct {
 	JA3S           *ja3         `json:"ja3s,omitempty"`
 	JA4            string       `json:"ja4,omitempty"`
 	Client         *certificate `json:"client,omitempty"`
+	FromProto      string       `json:"from_proto,omitempty"` // in which TLS was agreed on: smtp, http
 	Alert          *tlsAlert    `json:"alert,omitempty"`
 	Retry          bool         `json:"hello_retry,omitempty"` // the server asked for a second ClientHello
 	ECH            bool         `json:"ech,omitempty"`
@@ -127,7 +128,10 @@ func (w *Writer) certificate(ev *flow.Event, m *wire.Certificate) error {
 	}); err != nil {
 		return err
 	}
-	return w.finish(ev)
+	if err := w.finish(ev); err != nil || m.FromClient || ev.Record.App != "rdp" {
+		return err
+	}
+	return w.rdpCertificate(ev, m)
 }
 
 // alert ends a handshake that failed. A warning is a note on one that goes on.
@@ -178,6 +182,7 @@ func (w *Writer) tls(r *flow.Record, body *tlsBody, at int64) error {
 	if proto == "quic" {
 		w.line.QUIC = body.quic()
 	} else {
+		body.FromProto = upgradedFrom(r)
 		w.line.TLS = body
 	}
 	return w.put()

@@ -83,6 +83,9 @@ type Record struct {
 	Flags       [2]uint8  // union of TCP flags
 
 	App string // protocol recognised by content, EVE name, "" if unknown
+	// Upgrade is the protocol that both ends agreed to go on in, such as "tls"
+	// after STARTTLS or CONNECT, once it was recognised; else "".
+	Upgrade string
 	// Expected is the protocol that the server's port is registered for, EVE
 	// name, if the payload is certainly not of it; else "". App may then be
 	// another protocol or unknown.

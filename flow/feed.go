@@ -123,6 +123,9 @@ func (s *Shard) sniff(e *entry, st *stream, dir wire.Dir, b []byte) {
 		}
 		return
 	}
+	if st.upgrades > 0 {
+		e.upgrade = v.row
+	}
 	s.speak(st, v.row)
 	if other.foreign && st.longLived {
 		other.foreign, other.lost = false, true // it was joined within a message

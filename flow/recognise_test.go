@@ -56,12 +56,16 @@ func TestUnexpectedProtocol(t *testing.T) {
 				}
 			}
 			events := play(s, frames...)
+			upgrade := ""
+			if strings.HasPrefix(c.name, "what follows an upgrade") {
+				upgrade = "tls"
+			}
 			last := Record{}
 			for _, e := range events {
 				last = e.Record
 			}
-			if last.App != c.app || last.Expected != c.expected {
-				t.Errorf("app %q, expected %q; want %q and %q", last.App, last.Expected, c.app, c.expected)
+			if last.App != c.app || last.Expected != c.expected || last.Upgrade != upgrade {
+				t.Errorf("app %q, expected %q, upgrade %q; want %q, %q, %q", last.App, last.Expected, last.Upgrade, c.app, c.expected, upgrade)
 			}
 		})
 	}

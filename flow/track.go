@@ -272,6 +272,9 @@ func (s *Shard) record(e *entry) Record {
 	if e.app != 0 {
 		r.App = s.apps[e.app-1]
 	}
+	if e.upgrade != 0 {
+		r.Upgrade = s.protocols[e.upgrade-1].Name
+	}
 	if e.unlike != 0 {
 		r.Expected = s.protocols[e.unlike-1].Name
 	}
