@@ -138,13 +138,14 @@ func (f *pcapFormat) parse(data []byte, pkts []Packet) ([]Packet, int, error) {
 		if end > len(data) {
 			break
 		}
-		pkts = append(pkts, Packet{
-			Data:   data[start:end:end],
-			Time:   int64(sec)*1e9 + int64(frac)*f.nanos,
-			Length: wireLength(captured, original),
-			Link:   f.link,
-			Iface:  f.iface,
-		})
+		// Field by field: a literal is put together elsewhere first, and copying
+		// it from there right after it was written makes the processor wait.
+		pkts = append(pkts, Packet{})
+		p := &pkts[len(pkts)-1]
+		p.Data = data[start:end:end]
+		p.Time = int64(sec)*1e9 + int64(frac)*f.nanos
+		p.Length = wireLength(captured, original)
+		p.Link, p.Iface = f.link, f.iface
 		off = end
 	}
 	return pkts, off, nil

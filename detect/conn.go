@@ -33,7 +33,7 @@ type Conns struct {
 	spare []*Conn // of flows that have ended, to be used again
 }
 
-// maxSpare bounds the memory kept for later flows to 160 KiB.
+// maxSpare bounds the memory kept for later flows to 56 KiB.
 const maxSpare = 1024
 
 // NewConns returns an empty memory.

@@ -295,9 +295,9 @@ func TestDeltaParity(t *testing.T) {
 		if a, b := fingerprint(gotEvents), fingerprint(two); !slices.Equal(a, b) {
 			t.Errorf("%s: two shards tell otherwise than one", name)
 		}
-		for protocol, n := range want.Messages {
-			wanted[protocol] += n
-			read[protocol] += got.Messages[protocol]
+		for _, c := range want.Messages {
+			wanted[c.Protocol] += c.N
+			read[c.Protocol] += got.Messages.Of(c.Protocol)
 		}
 	}
 	// Of long connections a kernel hands out the beginning, which tells of

@@ -131,7 +131,7 @@ func TestPollsAreReportedNowAndThen(t *testing.T) {
 		t.Fatalf("%d messages, want 1,200", all)
 	}
 	some, st := run(30 * time.Second)
-	if some != 4 || st.Repeats != uint64(1200-some) || st.Messages["modbus"] != 1200 {
-		t.Errorf("%d messages reported, %d repeats, %d in all; want two each half minute", some, st.Repeats, st.Messages["modbus"])
+	if some != 4 || st.Repeats != uint64(1200-some) || st.Messages.Of("modbus") != 1200 {
+		t.Errorf("%d messages reported, %d repeats, %d in all; want two each half minute", some, st.Repeats, st.Messages.Of("modbus"))
 	}
 }

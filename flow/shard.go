@@ -138,10 +138,10 @@ func (s *Shard) Stats() Stats {
 	st.DatagramsDropped = s.frags.dropped
 	st.StreamsDropped = s.streams.dropped
 	st.Flood = s.flood.summary()
-	st.Messages = make(map[string]uint64, len(s.apps))
+	st.Messages = make(MessageCounts, 0, len(s.apps))
 	for i, name := range s.apps {
 		if s.parsed[i] > 0 { // else recognised, with nothing to tell
-			st.Messages[name] = s.parsed[i]
+			st.Messages = append(st.Messages, MessageCount{name, s.parsed[i]})
 		}
 	}
 	return st

@@ -2,7 +2,6 @@ package flow
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 )
@@ -37,13 +36,51 @@ type Stats struct {
 	MessagesUnannounced uint64 // messages in flows of which nothing else came
 	Flood               Flood
 
-	Messages        map[string]uint64 // parsed, by wire.Message.Protocol
+	Messages        MessageCounts // parsed
 	Repeats         uint64            // of these, not reported: Config.Habits
 	ParseErrors     uint64            // payloads and streams that turned out not to be what they seemed
 	ParserPanics    uint64            // recovered; expected to stay 0
 	StreamGaps      uint64            // TCP directions given up, or taken up again later, because bytes were lost or not captured
 	StreamConflicts uint64            // TCP bytes that arrived twice with different content
 	StreamsDropped  uint64            // connections and UDP flows no longer parsed for lack of room
+}
+
+// MessageCounts tells how many messages of each protocol were parsed, in no
+// particular order. It is asked for with every round of packets: a map took a
+// hundredth of a replay.
+type MessageCounts []MessageCount
+
+// MessageCount is the number of messages of one protocol.
+type MessageCount struct {
+	Protocol string // wire.Message.Protocol
+	N        uint64
+}
+
+func (c MessageCount) compare(o MessageCount) int { return strings.Compare(c.Protocol, o.Protocol) }
+
+// Of returns the number of messages of a protocol.
+func (c MessageCounts) Of(protocol string) uint64 {
+	for i := range c {
+		if c[i].Protocol == protocol {
+			return c[i].N
+		}
+	}
+	return 0
+}
+
+func (c MessageCounts) add(o MessageCounts) MessageCounts {
+	if len(c) == 0 {
+		return slices.Clone(o)
+	}
+	for _, n := range o {
+		i := slices.IndexFunc(c, func(m MessageCount) bool { return m.Protocol == n.Protocol })
+		if i < 0 {
+			c = append(c, n)
+			continue
+		}
+		c[i].N += n.N
+	}
+	return c
 }
 
 // Malformed sums the frames that were refused although they looked readable.
@@ -79,12 +116,7 @@ func (s *Stats) Add(o *Stats) {
 	s.Unannounced += o.Unannounced
 	s.MessagesUnannounced += o.MessagesUnannounced
 	s.Flood.add(&o.Flood)
-	if s.Messages == nil {
-		s.Messages = make(map[string]uint64, len(o.Messages))
-	}
-	for name, n := range o.Messages {
-		s.Messages[name] += n
-	}
+	s.Messages = s.Messages.add(o.Messages)
 	s.Repeats += o.Repeats
 	s.ParseErrors += o.ParseErrors
 	s.ParserPanics += o.ParserPanics
@@ -98,8 +130,8 @@ func (s *Stats) Add(o *Stats) {
 func (s Stats) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d packets, %d bytes, %d flows", s.Packets, s.Bytes, s.Flows)
-	for _, name := range slices.Sorted(maps.Keys(s.Messages)) {
-		fmt.Fprintf(&b, ", %d %s", s.Messages[name], name)
+	for _, c := range slices.SortedFunc(slices.Values(s.Messages), MessageCount.compare) {
+		fmt.Fprintf(&b, ", %d %s", c.N, c.Protocol)
 	}
 	for r, n := range s.Refused {
 		if n > 0 {

@@ -204,9 +204,8 @@ func (s *Shard) end(r ref, reason EndReason, at int64, seq uint64) {
 		s.stats.Unannounced++
 		s.stats.MessagesUnannounced += uint64(len(s.messages))
 	} else {
-		s.events = append(s.events, Event{
-			Kind: End, Reason: reason, Time: at, Seq: seq, Record: s.record(e), Messages: s.messages, Missed: e.missed,
-		})
+		ev := s.event(e)
+		ev.Kind, ev.Reason, ev.Time, ev.Seq, ev.Messages = End, reason, at, seq, s.messages
 	}
 	if e.futile() && (e.event == unannounced || reason == EndEvicted) {
 		s.giveUp(e)
@@ -221,16 +220,23 @@ func (s *Shard) end(r ref, reason EndReason, at int64, seq uint64) {
 // emit reports a flow together with the messages of the packet at hand.
 func (s *Shard) emit(kind EventKind, e *entry) {
 	e.event = s.now
-	var messages []wire.Message
+	ev := s.event(e)
+	ev.Kind, ev.Time, ev.Seq = kind, s.now, s.seq
 	if len(s.messages) > 0 {
-		messages = s.carve(s.messages)
+		ev.Messages = s.carve(s.messages)
 		clear(s.messages)
 		s.messages = s.messages[:0]
 	}
-	s.events = append(s.events, Event{
-		Kind: kind, Time: s.now, Seq: s.seq, Record: s.record(e), Messages: messages, Missed: e.missed,
-	})
 	e.missed = 0
+}
+
+// event adds an event of a flow.
+func (s *Shard) event(e *entry) *Event {
+	s.events = append(s.events, Event{})
+	ev := &s.events[len(s.events)-1]
+	ev.Missed = e.missed
+	s.record(&ev.Record, e)
+	return ev
 }
 
 // messagesAtOnce is how many places for messages are allocated together: most
@@ -253,22 +259,24 @@ func (s *Shard) carve(messages []wire.Message) []wire.Message {
 	return out
 }
 
-// record describes a flow from its client's point of view.
-func (s *Shard) record(e *entry) Record {
+// record describes a flow from its client's point of view. r is zero. It is
+// filled field by field, since a literal would be put together elsewhere first:
+// copying it from there in wide words right after it was written in narrow ones
+// makes the processor wait.
+func (s *Shard) record(r *Record, e *entry) {
 	c := e.client & 1
 	v := c ^ 1
-	r := Record{
-		ID:     e.id,
-		Client: e.endpoint(c), Server: e.endpoint(v),
-		Proto: e.key.proto, VLAN: e.vlan, Iface: e.iface, Tunnel: e.key.tunnel != 0,
-		Initiator: e.initiator, Midstream: e.midstream,
-		ICMPType: e.icmpType, ICMPCode: e.icmpCode, ICMPID: e.key.id,
-		First: e.first, Last: e.last,
-		Packets: [2]uint64{e.packets[c], e.packets[v]},
-		Bytes:   [2]uint64{e.bytes[c], e.bytes[v]},
-		Payload: [2]uint64{e.payload[c], e.payload[v]},
-		Flags:   [2]uint8{e.flags[c], e.flags[v]},
-	}
+	r.ID = e.id
+	e.endpoint(&r.Client, c)
+	e.endpoint(&r.Server, v)
+	r.Proto, r.VLAN, r.Iface, r.Tunnel = e.key.proto, e.vlan, e.iface, e.key.tunnel != 0
+	r.Initiator, r.Midstream = e.initiator, e.midstream
+	r.ICMPType, r.ICMPCode, r.ICMPID = e.icmpType, e.icmpCode, e.key.id
+	r.First, r.Last = e.first, e.last
+	r.Packets[0], r.Packets[1] = e.packets[c], e.packets[v]
+	r.Bytes[0], r.Bytes[1] = e.bytes[c], e.bytes[v]
+	r.Payload[0], r.Payload[1] = e.payload[c], e.payload[v]
+	r.Flags[0], r.Flags[1] = e.flags[c], e.flags[v]
 	if e.app != 0 {
 		r.App = s.apps[e.app-1]
 	}
@@ -278,20 +286,24 @@ func (s *Shard) record(e *entry) Record {
 	if e.unlike != 0 {
 		r.Expected = s.protocols[e.unlike-1].Name
 	}
-	return r
 }
 
 // endpoint describes one side of a flow.
-func (e *entry) endpoint(i side) Endpoint {
-	a := netip.AddrFrom16(e.key.addr[i])
+func (e *entry) endpoint(p *Endpoint, i side) {
+	p.Addr = netip.AddrFrom16(e.key.addr[i])
 	if e.key.kind&keyIPv6 == 0 {
-		a = a.Unmap()
+		p.Addr = p.Addr.Unmap()
 	}
-	p := Endpoint{Addr: a, MAC: e.mac[i]}
-	if e.class != classICMP {
-		p.Port = e.key.port[i]
+	p.MAC = e.mac[i]
+	p.Port = e.portOf(i)
+}
+
+// portOf is the port of one side, 0 for ICMP.
+func (e *entry) portOf(i side) uint16 {
+	if e.class == classICMP {
+		return 0
 	}
-	return p
+	return e.key.port[i]
 }
 
 // count notes a parsed message and returns the number of its protocol name.

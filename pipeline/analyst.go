@@ -25,7 +25,7 @@ type analyst struct {
 	names     *detect.Names
 	conns     *detect.Conns
 	book      *alert.Book
-	meter     *device.Meter
+	meter     *device.Meter // nil without a state: nobody asks for minutes
 	onAlert   func(*alert.Alert)
 	report    func(detect.Finding) // found, bound once: binding allocates
 
@@ -55,7 +55,6 @@ func newAnalyst(cfg Config, onAlert func(*alert.Alert)) *analyst {
 		names:      detect.NewNames(),
 		conns:      detect.NewConns(),
 		book:       alert.NewBook(cfg.Alert),
-		meter:      device.NewMeter(),
 		onAlert:    onAlert,
 		visibility: newVisibility(),
 	}
@@ -116,7 +115,9 @@ func (a *analyst) event(ev *flow.Event) {
 	if server != nil && server.Gateway {
 		metered = nil // what it forwards is that of others
 	}
-	a.meter.Observe(ev, client, metered)
+	if a.meter != nil {
+		a.meter.Observe(ev, client, metered)
+	}
 	if client == nil && metered == nil {
 		return
 	}
@@ -125,14 +126,13 @@ func (a *analyst) event(ev *flow.Event) {
 			a.visibility.note(d.ID, ev)
 		}
 	}
-	a.in = detect.Input{
-		Event: ev, Conn: conn, Client: client, Server: server,
-		ClientModel: a.model(client, ev), ServerModel: a.model(server, ev),
-		Scope: a.scope(ev, server), Names: a.names,
-		Learn: !a.busy(client, ev.Time) && !a.busy(server, ev.Time),
-	}
+	in := &a.in
+	in.Event, in.Conn, in.Client, in.Server = ev, conn, client, server
+	in.ClientModel, in.ServerModel = a.model(client, ev), a.model(server, ev)
+	in.Scope, in.Names = a.scope(ev, server), a.names
+	in.Learn = !a.busy(client, ev.Time) && !a.busy(server, ev.Time)
 	for _, d := range a.detectors {
-		d.Observe(&a.in, a.report)
+		d.Observe(in, a.report)
 	}
 }
 

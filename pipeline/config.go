@@ -49,8 +49,7 @@ type Config struct {
 }
 
 // DefaultConfig leaves one processor to the reader and the analyst, which do
-// about as much together as a shard on each of the others: on two, two shards
-// take a tenth longer than one. It has the balanced budget and no root
+// about as much together as a shard on each of the others. It has the balanced budget and no root
 // authorities.
 func DefaultConfig() Config {
 	return Config{

@@ -46,7 +46,7 @@ func TestFloodOfFindings(t *testing.T) {
 	clock := time.Unix(0, floodStart)
 	cfg.Now = func() time.Time { return clock }
 	a := newAnalyst(cfg, nil)
-	k := newKeeper(&cfg, st)
+	k := newKeeper(&cfg, st, a)
 	k.listen(t.Context(), a)
 	var before, after runtime.MemStats
 	runtime.GC()
@@ -192,7 +192,7 @@ func TestStoreThatFails(t *testing.T) {
 	clock := time.Unix(0, floodStart)
 	cfg.Now = func() time.Time { return clock }
 	a := newAnalyst(cfg, nil)
-	k := newKeeper(&cfg, state)
+	k := newKeeper(&cfg, state, a)
 	seconds := func(n int) {
 		for range n {
 			clock = clock.Add(time.Second)
@@ -243,7 +243,7 @@ func TestUnstoredIsBounded(t *testing.T) {
 	clock := time.Unix(0, floodStart)
 	cfg.Now = func() time.Time { return clock }
 	a := newAnalyst(cfg, nil)
-	k := newKeeper(&cfg, state)
+	k := newKeeper(&cfg, state, a)
 	for i := range 20_000 {
 		at := floodStart + int64(i)*int64(7*time.Hour) // an incident each
 		a.found(floodFinding(a, 49_990+i, i%300, at))  // the 18th is critical

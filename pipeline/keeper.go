@@ -58,7 +58,10 @@ type keeper struct {
 	cost      float64   // of the last full checkpoint
 }
 
-func newKeeper(cfg *Config, st State) *keeper {
+// newKeeper returns the keeper of an analyst, who from now on counts what each
+// device does in each minute.
+func newKeeper(cfg *Config, st State, a *analyst) *keeper {
+	a.meter = device.NewMeter()
 	now := cfg.Now()
 	k := &keeper{cfg: cfg, state: st, started: now, saved: now, full: now, paid: now}
 	k.allowance = k.most() / 2

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 
 	"gatehouse/alert"
 	"gatehouse/capture"
+	"gatehouse/flow"
 	"gatehouse/internal/testkit"
 	"gatehouse/pipeline"
 	"gatehouse/sim"
@@ -54,11 +56,11 @@ type account struct {
 	Packets, Flows uint64
 	Devices        map[string]string // packets and bytes to and from each
 	Alerts         []string          // kinds
-	Messages       map[string]uint64
+	Messages       flow.MessageCounts // in the order of their names
 }
 
 func accountOf(s *pipeline.Summary) account {
-	out := account{Packets: s.Flow.Packets, Flows: s.Flow.Flows, Devices: make(map[string]string), Messages: s.Flow.Messages}
+	out := account{Packets: s.Flow.Packets, Flows: s.Flow.Flows, Devices: make(map[string]string), Messages: slices.SortedFunc(slices.Values(s.Flow.Messages), func(a, b flow.MessageCount) int { return strings.Compare(a.Protocol, b.Protocol) })}
 	for _, d := range s.Devices {
 		out.Devices[d.ID] = fmt.Sprintf("in %+v out %+v", d.In, d.Out)
 	}

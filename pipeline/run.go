@@ -53,7 +53,7 @@ func Run(ctx context.Context, src capture.Source, st State, cfg Config, onAlert 
 	a := newAnalyst(cfg, onAlert)
 	r := &runner{cfg: cfg, analyst: a, sum: &Summary{}}
 	if st != nil {
-		r.keeper = newKeeper(&r.cfg, st)
+		r.keeper = newKeeper(&r.cfg, st, a)
 		if err := a.restore(ctx, st); err != nil {
 			return nil, fmt.Errorf("take up earlier state: %w", err)
 		}
