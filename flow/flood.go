@@ -99,7 +99,7 @@ func (s *Shard) giveUp(e *entry) {
 	f.senders.add(floodKey{mac: e.mac[from]})
 	v6 := e.key.kind&keyIPv6 != 0
 	f.sources.add(floodKey{mac: e.mac[from], addr: e.key.addr[from], v6: v6})
-	f.targets.add(floodKey{addr: e.key.addr[from^1], v6: v6, port: e.portOf(from^1), proto: e.key.proto})
+	f.targets.add(floodKey{addr: e.key.addr[from^1], v6: v6, port: e.portOf(from ^ 1), proto: e.key.proto})
 }
 
 // flood sums up the flows that were given up. It takes 6 KiB, however many

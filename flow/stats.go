@@ -37,12 +37,12 @@ type Stats struct {
 	Flood               Flood
 
 	Messages        MessageCounts // parsed
-	Repeats         uint64            // of these, not reported: Config.Habits
-	ParseErrors     uint64            // payloads and streams that turned out not to be what they seemed
-	ParserPanics    uint64            // recovered; expected to stay 0
-	StreamGaps      uint64            // TCP directions given up, or taken up again later, because bytes were lost or not captured
-	StreamConflicts uint64            // TCP bytes that arrived twice with different content
-	StreamsDropped  uint64            // connections and UDP flows no longer parsed for lack of room
+	Repeats         uint64        // of these, not reported: Config.Habits
+	ParseErrors     uint64        // payloads and streams that turned out not to be what they seemed
+	ParserPanics    uint64        // recovered; expected to stay 0
+	StreamGaps      uint64        // TCP directions given up, or taken up again later, because bytes were lost or not captured
+	StreamConflicts uint64        // TCP bytes that arrived twice with different content
+	StreamsDropped  uint64        // connections and UDP flows no longer parsed for lack of room
 }
 
 // MessageCounts tells how many messages of each protocol were parsed, in no

@@ -54,8 +54,8 @@ func eveningHour(t *testing.T) (frames []testkit.Frame) {
 // account is what a run tells in the end.
 type account struct {
 	Packets, Flows uint64
-	Devices        map[string]string // packets and bytes to and from each
-	Alerts         []string          // kinds
+	Devices        map[string]string  // packets and bytes to and from each
+	Alerts         []string           // kinds
 	Messages       flow.MessageCounts // in the order of their names
 }
 
