@@ -163,13 +163,11 @@ func redisCommands() compared {
 	return c
 }
 
-// postgresParameters compares what startup messages say, of the parameters
-// that are logged.
+// postgresParameters compares what startup messages say.
 func postgresParameters() compared {
-	const kind, name, value = "pgsql.type", "pgsql.parameter_name", "pgsql.parameter_value"
-	logged := []string{"user", "database", "application_name"}
+	const kind, value = "pgsql.type", "pgsql.parameter_value"
 	c := sameValues("PostgreSQL parameters", value, "", nil)
-	c.filter, c.fields = kind, []string{kind, name, value}
+	c.filter, c.fields = kind, []string{kind, value}
 	c.ours = func(l *line, add func(string)) {
 		for _, path := range []string{"user", "optional_parameters.*"} {
 			for _, v := range l.values("pgsql.request.startup_parameters." + path) {
@@ -181,10 +179,8 @@ func postgresParameters() compared {
 		if !slices.Contains(row[kind], "Startup message") {
 			return
 		}
-		for i, v := range row[value] {
-			if i < len(row[name]) && slices.Contains(logged, row[name][i]) {
-				add(v)
-			}
+		for _, v := range row[value] {
+			add(v)
 		}
 	}
 	return c

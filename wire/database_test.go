@@ -1,6 +1,11 @@
 package wire
 
-import "testing"
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+)
 
 // pgMessage is a message with its length; kind 0 stands for none.
 func pgMessage(kind byte, parts ...any) []byte {
@@ -14,31 +19,69 @@ func pgMessage(kind byte, parts ...any) []byte {
 
 func TestPgStream(t *testing.T) {
 	start := pgMessage(0, 0, 3, 0, 0, "user\x00postgres\x00database\x00d\x00application_name\x00a\x00\x00")
-	started := &PostgreSQL{User: "postgres", Database: "d", Application: "a"}
+	started := func(a PgAnswer) *PostgreSQL {
+		return &PostgreSQL{Request: PgStart, User: "postgres", Parameters: []PgParameter{{"database", "d"}, {"application_name", "a"}}, Answer: a}
+	}
 	login := func(mechanism string, o Outcome) *Login {
 		return &Login{Service: "pgsql", User: "postgres", Mechanism: mechanism, Outcome: o}
 	}
+	failed := func(m *PostgreSQL, e *PgError) *PostgreSQL {
+		m.Error = e
+		return m
+	}
 	clear := login("password", Succeeded)
 	clear.Clear, clear.Default = true, true
+	ready := pgMessage('Z', "I")
 	playAll(t, newPgStream, []dialogue{
 		{"default credentials in clear", []chunk{
 			{FromClient, start},
 			{FromServer, pgMessage('R', 0, 0, 0, 3)},
 			{FromClient, pgMessage('p', "postgres\x00")},
-			{FromServer, pgMessage('R', 0, 0, 0, 0)},
-		}, []Message{started, clear}, ErrDone},
+			{FromServer, join(pgMessage('R', 0, 0, 0, 0), pgMessage('S', "TimeZone\x00UTC\x00"), pgMessage('K', 0, 0, 2, 1, "key!"), ready)},
+			{FromClient, pgMessage('X')},
+		}, []Message{
+			started(PgPassword), clear,
+			&PostgreSQL{Request: PgProof, Answer: PgOK, Status: []PgParameter{{"TimeZone", "UTC"}}, Backend: 513},
+			&PostgreSQL{Request: PgEnd},
+		}, ErrDone},
 		{"md5, refused", []chunk{
 			{FromClient, start},
 			{FromServer, pgMessage('R', 0, 0, 0, 5, "salt")},
 			{FromClient, pgMessage('p', "md5...\x00")},
-			{FromServer, pgMessage('E', "SFATAL\x00C28P01\x00\x00")},
-		}, []Message{started, login("md5", Failed)}, ErrDone},
-		{"trusted", []chunk{{FromClient, start}, {FromServer, pgMessage('R', 0, 0, 0, 0)}}, []Message{started, login("trust", Succeeded)}, ErrDone},
-		{"too many clients says nothing about the user", []chunk{{FromClient, start}, {FromServer, pgMessage('E', "C53300\x00\x00")}}, []Message{started, login("", OutcomeUnknown)}, ErrDone},
-		{"TLS follows", []chunk{{FromClient, pgMessage(0, 4, 210, 22, 47)}, {FromServer, []byte("S")}}, nil, ErrUpgrade},
-		{"TLS refused", []chunk{{FromClient, pgMessage(0, 4, 210, 22, 47)}, {FromServer, []byte("N")}, {FromClient, start}}, []Message{started, login("", OutcomeUnknown)}, nil},
+			{FromServer, pgMessage('E', "SFATAL\x00C28P01\x00Mno \"postgres\"\x00Dsecret\x00\x00")},
+		}, []Message{
+			started(PgMD5),
+			failed(&PostgreSQL{Request: PgProof}, &PgError{Severity: "FATAL", Code: "28P01", Text: `no "postgres"`}),
+			login("md5", Failed),
+		}, ErrDone},
+		{"SASL", []chunk{
+			{FromClient, start},
+			{FromServer, pgMessage('R', 0, 0, 0, 10, "SCRAM-SHA-256\x00\x00")},
+			{FromClient, pgMessage('p', "SCRAM-SHA-256\x00", 0, 0, 0, 3, "n,,")},
+			{FromServer, pgMessage('R', 0, 0, 0, 11, "r=,s=,i=")},
+			{FromClient, pgMessage('p', "c=,r=,p=")},
+			{FromServer, join(pgMessage('R', 0, 0, 0, 12, "v="), pgMessage('R', 0, 0, 0, 0), ready)},
+		}, []Message{
+			started(PgMechanisms),
+			&PostgreSQL{Request: PgSASL, Mechanism: "SCRAM-SHA-256", Answer: PgSASLContinue},
+			login("SCRAM-SHA-256", Succeeded),
+			&PostgreSQL{Request: PgProof, Answer: PgOK},
+		}, nil},
+		{"trusted", []chunk{{FromClient, start}, {FromServer, pgMessage('R', 0, 0, 0, 0)}}, []Message{login("trust", Succeeded), started(PgOK)}, nil},
+		{"too many clients says nothing about the user", []chunk{{FromClient, start}, {FromServer, pgMessage('E', "C53300\x00\x00")}}, []Message{
+			failed(started(PgNone), &PgError{Code: "53300"}), login("", OutcomeUnknown),
+		}, ErrDone},
+		{"TLS follows", []chunk{{FromClient, pgMessage(0, 4, 210, 22, 47)}, {FromServer, []byte("S")}}, []Message{
+			&PostgreSQL{Request: PgSSL, Answer: PgAccepted},
+		}, ErrUpgrade},
+		{"TLS refused", []chunk{{FromClient, pgMessage(0, 4, 210, 22, 47)}, {FromServer, []byte("N")}, {FromClient, start}}, []Message{
+			&PostgreSQL{Request: PgSSL, Answer: PgRefused}, started(PgNone), login("", OutcomeUnknown),
+		}, nil},
+		{"a query of another session is to end", []chunk{{FromClient, pgMessage(0, 4, 210, 22, 46, 0, 0, 2, 1, "key!")}}, []Message{
+			&PostgreSQL{Request: PgCancel, Process: 513},
+		}, ErrDone},
 		{"cut", []chunk{{FromClient, start[:24]}}, []Message{
-			&PostgreSQL{User: "postgres", Truncated: true}, login("", OutcomeUnknown),
+			&PostgreSQL{Request: PgStart, User: "postgres", Truncated: true}, login("", OutcomeUnknown),
 		}, nil},
 		{"too long", []chunk{{FromClient, []byte{0, 9, 0, 0}}}, nil, ErrMalformed},
 	})
@@ -50,6 +93,79 @@ func TestPgStream(t *testing.T) {
 		{"\x00\x00\x00\x54\x00\x03\x00\x00other\x00", No},
 		{"\x00\x00\x00\x4c\x6a", No}, // Kerberos
 	})
+}
+
+// TestPgQueries: statements with what became of them, each kind once.
+func TestPgQueries(t *testing.T) {
+	session := []chunk{
+		{FromClient, pgMessage(0, 0, 3, 0, 0, "user\x00a\x00\x00")},
+		{FromServer, join(pgMessage('R', 0, 0, 0, 0), pgMessage('Z', "I"))},
+	}
+	opened := []Message{
+		&Login{Service: "pgsql", User: "a", Mechanism: "trust", Outcome: Succeeded},
+		&PostgreSQL{Request: PgStart, User: "a", Answer: PgOK},
+	}
+	query := func(text string) chunk { return chunk{FromClient, pgMessage('Q', text, 0)} }
+	done := func(tag string) []byte { return join(pgMessage('C', tag, 0), pgMessage('Z', "I")) }
+	row := pgMessage('D', 0, 2, 0, 0, 0, 3, "abc", 255, 255, 255, 255) // and a NULL
+	for _, c := range []dialogue{
+		{"rows are counted", []chunk{
+			query("SELECT * FROM t WHERE n = 'x'"),
+			{FromServer, join(pgMessage('T', 0, 2, make([]byte, 40)), row, row, done("SELECT 2"))},
+			query("SELECT * FROM t WHERE n = 'y'"),
+			{FromServer, done("SELECT 0")},
+		}, []Message{&PostgreSQL{
+			Request: PgQuery, Statement: "SELECT * FROM t WHERE n = '?'", Columns: 2, Rows: 2, Size: 6, Completed: "SELECT 2",
+		}}, nil},
+		{"an error", []chunk{
+			query("SELECT 1/0;"),
+			{FromServer, join(pgMessage('E', "SERROR\x00VERROR\x00C42703\x00Mcolumn \"Juliana\" does not exist\x00P32\x00Fparse.c\x00L3514\x00Rmissing\x00\x00"), pgMessage('Z', "I"))},
+			query("SELECT 1/0;"),
+			{FromServer, done("SELECT 1")},
+		}, []Message{
+			&PostgreSQL{Request: PgQuery, Statement: "SELECT 1/0;", Error: &PgError{
+				Severity: "ERROR", Plain: "ERROR", Code: "42703", Text: `column "?" does not exist`,
+				Position: "32", File: "parse.c", Line: "3514", Routine: "missing",
+			}},
+			&PostgreSQL{Request: PgQuery, Statement: "SELECT 1/0;", Completed: "SELECT 1"},
+		}, nil},
+		{"prepared, two at once", []chunk{
+			{FromClient, join(
+				pgMessage('P', "s1\x00SELECT $1\x00", 0, 0), pgMessage('B', "\x00s1\x00", make([]byte, 6)), pgMessage('E', "\x00", 0, 0, 0, 0),
+				pgMessage('P', "s2\x00COMMIT\x00", 0, 0), pgMessage('S'),
+				pgMessage('B', "\x00s1\x00", make([]byte, 6)), pgMessage('S'),
+				pgMessage('Q', "BEGIN\x00"),
+			)},
+			{FromServer, join(pgMessage('1'), pgMessage('2'), row, pgMessage('C', "SELECT 1\x00"), pgMessage('1'), done("COMMIT"), done("SELECT 1"), done("BEGIN"))},
+		}, []Message{
+			&PostgreSQL{Request: PgPrepared, Statement: "SELECT $1", Rows: 1, Size: 3, Completed: "SELECT 1"},
+			&PostgreSQL{Request: PgQuery, Statement: "BEGIN", Completed: "BEGIN"},
+		}, nil},
+		{"bulk data", []chunk{
+			query("COPY t TO STDOUT"),
+			{FromServer, join(pgMessage('H', 0, 0, 0), pgMessage('d', strings.Repeat("x", 200)), pgMessage('c'), done("COPY 1"))},
+			query("COPY t FROM STDIN"),
+			{FromServer, pgMessage('G', 0, 0, 0)},
+			{FromClient, join(pgMessage('d', "ab"), pgMessage('d', "c"), pgMessage('c'))},
+			{FromServer, done("COPY 2")},
+		}, []Message{
+			&PostgreSQL{Request: PgQuery, Statement: "COPY t TO STDOUT", Rows: 1, Size: 200, Copy: PgCopyOut, Completed: "COPY 1"},
+			&PostgreSQL{Request: PgQuery, Statement: "COPY t FROM STDIN", Rows: 2, Size: 3, Copy: PgCopyIn, Completed: "COPY 2"},
+		}, nil},
+		{"longer than is looked at", []chunk{
+			query("SELECT " + strings.Repeat("a", 5000)),
+			{FromServer, done("SELECT 1")},
+			query("BEGIN"),
+		}, []Message{
+			&PostgreSQL{Request: PgQuery, Statement: "SELECT " + strings.Repeat("a", maxPgStatement-7), Completed: "SELECT 1", Truncated: true},
+			&PostgreSQL{Request: PgQuery, Statement: "BEGIN"},
+		}, nil},
+		{"too many at once", []chunk{{FromClient, bytes.Repeat(pgMessage('S'), maxPgPipeline+1)}}, nil, ErrDone},
+		{"no length", []chunk{{FromServer, []byte{'D', 0, 0, 0, 3}}}, nil, ErrMalformed},
+	} {
+		c.in, c.want = slices.Concat(session, c.in), slices.Concat(opened, c.want)
+		playAll(t, newPgStream, []dialogue{c})
+	}
 }
 
 func mysqlPacket(seq int, parts ...any) []byte {
@@ -102,7 +218,8 @@ func TestMySQLStream(t *testing.T) {
 }
 
 func FuzzPostgreSQL(f *testing.F) {
-	fuzzLines(f, newPgStream, 5432, pgMessage(0, 0, 3, 0, 0, "user\x00a\x00\x00"), pgMessage(0, 4, 210, 22, 47))
+	fuzzLines(f, newPgStream, 5432, pgMessage(0, 0, 3, 0, 0, "user\x00a\x00\x00"), pgMessage(0, 4, 210, 22, 47),
+		join(pgMessage(0, 0, 3, 0, 0, "user\x00a\x00\x00"), pgMessage('R', 0, 0, 0, 0), pgMessage('Z', "I"), pgMessage('Q', "SELECT 'a'\x00"), pgMessage('D', 0, 0), pgMessage('Z', "I")))
 }
 
 func FuzzMySQL(f *testing.F) {

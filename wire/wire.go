@@ -246,7 +246,7 @@ func Table() []Protocol {
 		{Name: "mqtt", TCPPorts: []uint16{1883}, Sniff: sniffMQTT, NewStream: newMQTTStream, LongLived: true},
 		{Name: "mysql", TCPPorts: []uint16{3306}, Sniff: sniffMySQL, NewStream: newMySQLStream},
 		{Name: "ntp", UDPPorts: []uint16{123}, SniffDatagram: sniffNTP, LeadByte: leadsNTP, NewDatagrams: newNTPFlow},
-		{Name: "pgsql", TCPPorts: []uint16{5432}, Sniff: sniffPostgreSQL, NewStream: newPgStream},
+		{Name: "pgsql", TCPPorts: []uint16{5432}, Sniff: sniffPostgreSQL, NewStream: newPgStream, LongLived: true},
 		{Name: "pop3", TCPPorts: []uint16{110}, Sniff: sniffPOP3, NewStream: newPOP3Stream},
 		{Name: "redis", TCPPorts: []uint16{6379}, Sniff: sniffRedis, NewStream: newRedisStream, LongLived: true},
 		{Name: "rtsp", TCPPorts: []uint16{554, 8554}, Sniff: sniffRTSP, NewStream: newRTSPStream, LongLived: true},
