@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	netmail "net/mail"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -30,6 +31,7 @@ type Email struct {
 	From     string   `yaml:"from"`
 	To       []string `yaml:"to"`
 	TLS      TLS      `yaml:"tls"`
+	Proxy    Secret   `yaml:"proxy"` // none, a URL with user and password if need be, or environment
 }
 
 // maxRecipients keeps to what every server takes (RFC 5321, section 4.5.3.1.8).
@@ -63,8 +65,14 @@ func (c *Email) Validate() error {
 			return &FieldError{"to", fmt.Errorf("%q is no address: %w", to, err)}
 		}
 	}
+	if _, err := parseProxy(c.Proxy, c.target()); err != nil {
+		return &FieldError{"proxy", err}
+	}
 	return c.TLS.validate()
 }
+
+// target is the server as an address, for what the environment says of proxies.
+func (c *Email) target() *url.URL { return &url.URL{Scheme: "https", Host: c.Server} }
 
 // Open implements Config.
 func (c *Email) Open(o Options) (Sink, error) {
@@ -74,11 +82,16 @@ func (c *Email) Open(o Options) (Sink, error) {
 	if _, err := c.TLS.client(); err != nil {
 		return nil, err
 	}
-	return &email{config: *c, meta: format.Meta{Site: o.Site, Version: o.Version}, now: o.Now}, nil
+	d, err := newDialer(c.Proxy, c.target(), nil, &c.TLS)
+	if err != nil {
+		return nil, err
+	}
+	return &email{config: *c, dialer: d, meta: format.Meta{Site: o.Site, Version: o.Version}, now: o.Now}, nil
 }
 
 type email struct {
 	config Email
+	dialer *dialer
 	meta   format.Meta
 	now    func() time.Time
 }
@@ -96,7 +109,7 @@ func (s *email) Deliver(ctx context.Context, notices []alert.Notice) (int, error
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}
-		err = scrub(fmt.Errorf("mail through %s: %w", s.config.Server, err), s.config.Password)
+		err = scrub(fmt.Errorf("mail through %s: %w", s.config.Server, err), append(s.dialer.secrets(), s.config.Password)...)
 		// Of several it is not known which one the server does not want.
 		if unwanted(err) && len(notices) == 1 {
 			err = Rejected(err)
@@ -175,7 +188,7 @@ func (s *email) send(ctx context.Context, m *mail.Msg) error {
 	// the start to whoever does that.
 	var stop func() bool
 	dial := func(dialCtx context.Context, network, address string) (net.Conn, error) {
-		conn, err := (&net.Dialer{}).DialContext(dialCtx, network, address)
+		conn, err := s.dialer.DialContext(dialCtx, network, address)
 		if err != nil {
 			return nil, err
 		}

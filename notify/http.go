@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -16,26 +15,25 @@ import (
 // maxAnswer is how much of an answer is read, in bytes: enough for a reason.
 const maxAnswer = 64 << 10
 
-// newHTTPClient returns a client for one sink. It takes no proxy from the
-// environment, which would make the check of addresses one of the proxy's, and
-// follows a redirect only to the same place and with the same request.
-func newHTTPClient(settings *TLS, control func(network, address string, c syscall.RawConn) error) (*http.Client, error) {
+// newHTTPClient returns a client for one sink. It follows a redirect only to
+// the same place and with the same request.
+func newHTTPClient(settings *TLS, d *dialer) (*http.Client, error) {
 	config, err := settings.client()
 	if err != nil {
 		return nil, err
 	}
-	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second, Control: control}
+	transport := &http.Transport{
+		TLSClientConfig:        config,
+		TLSHandshakeTimeout:    10 * time.Second,
+		ForceAttemptHTTP2:      true,
+		MaxIdleConns:           2,
+		IdleConnTimeout:        90 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+		DisableCompression:     true, // an answer is short, or a trap
+	}
+	d.useBy(transport)
 	return &http.Client{
-		Transport: &http.Transport{
-			DialContext:            dialer.DialContext,
-			TLSClientConfig:        config,
-			TLSHandshakeTimeout:    10 * time.Second,
-			ForceAttemptHTTP2:      true,
-			MaxIdleConns:           2,
-			IdleConnTimeout:        90 * time.Second,
-			MaxResponseHeaderBytes: 64 << 10,
-			DisableCompression:     true, // an answer is short, or a trap
-		},
+		Transport: transport,
 		CheckRedirect: func(req *http.Request, via []*http.Request) error {
 			first := via[0]
 			if len(via) > 3 || req.Method != first.Method || req.URL.Scheme != first.URL.Scheme || req.URL.Host != first.URL.Host {
@@ -74,6 +72,8 @@ func answered(resp *http.Response, body []byte, now time.Time) error {
 	}
 	err := fmt.Errorf("answered %d %s%s", resp.StatusCode, http.StatusText(resp.StatusCode), reason(body))
 	switch resp.StatusCode {
+	case http.StatusProxyAuthRequired:
+		return fmt.Errorf("through the proxy: %w", proxyAnswered(resp))
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
 		return Rejected(err)
 	}

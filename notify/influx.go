@@ -31,6 +31,7 @@ type Influx struct {
 	Texts     bool   `yaml:"texts"`      // false leaves out fields that are no numbers
 	MaxSeries int    `yaml:"max_series"` // combinations of tags; more are not made
 	TLS       TLS    `yaml:"tls"`
+	Proxy     Secret `yaml:"proxy"` // none, a URL with user and password if need be, or environment
 }
 
 // Bounds of Influx.MaxSeries. A series costs the server memory for as long as
@@ -55,6 +56,9 @@ func (c *Influx) Validate() error {
 	case c.MaxSeries < 100 || c.MaxSeries > maxMaxSeries:
 		return &FieldError{"max_series", fmt.Errorf("has to be 100 to %d", maxMaxSeries)}
 	}
+	if _, err := parseProxy(c.Proxy, u); err != nil {
+		return &FieldError{"proxy", err}
+	}
 	return c.TLS.validate()
 }
 
@@ -63,11 +67,19 @@ func (c *Influx) Open(o Options) (Sink, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	client, err := newHTTPClient(&c.TLS, nil)
+	u, err := checkURL(c.URL)
 	if err != nil {
 		return nil, err
 	}
-	s := &influx{config: *c, http: client, now: o.Now}
+	d, err := newDialer(c.Proxy, u, nil, &c.TLS)
+	if err != nil {
+		return nil, err
+	}
+	client, err := newHTTPClient(&c.TLS, d)
+	if err != nil {
+		return nil, err
+	}
+	s := &influx{config: *c, http: client, secrets: append(d.secrets(), c.Token), now: o.Now}
 	s.points = newPoints(o.Site, c)
 	// Alerts of one moment are told apart by nanoseconds; minutes need none.
 	s.fine = s.connect(time.Nanosecond)
@@ -76,12 +88,13 @@ func (c *Influx) Open(o Options) (Sink, error) {
 }
 
 type influx struct {
-	config Influx
-	http   *http.Client
-	fine   api.WriteAPIBlocking
-	coarse api.WriteAPIBlocking
-	points *points
-	now    func() time.Time
+	config  Influx
+	http    *http.Client
+	secrets []Secret
+	fine    api.WriteAPIBlocking
+	coarse  api.WriteAPIBlocking
+	points  *points
+	now     func() time.Time
 }
 
 func (s *influx) connect(precision time.Duration) api.WriteAPIBlocking {
@@ -175,7 +188,7 @@ func (s *influx) write(ctx context.Context, to api.WriteAPIBlocking, points []*w
 	} else {
 		err = withoutURL(err)
 	}
-	return scrub(fmt.Errorf("write to %s: %w", s.config.URL, err), s.config.Token)
+	return scrub(fmt.Errorf("write to %s: %w", s.config.URL, err), s.secrets...)
 }
 
 // Close implements Sink.

@@ -35,6 +35,7 @@ type Webhook struct {
 	Sign        Secret            `yaml:"sign"`   // Standard Webhooks, whsec_…; several apart by spaces
 	Expect      string            `yaml:"expect"` // text that a good answer has in it
 	TLS         TLS               `yaml:"tls"`
+	Proxy       Secret            `yaml:"proxy"` // none, a URL with user and password if need be, or environment
 
 	AllowLoopback  bool `yaml:"allow_loopback"`
 	AllowLinkLocal bool `yaml:"allow_link_local"`
@@ -42,8 +43,12 @@ type Webhook struct {
 
 // Validate implements Config.
 func (c *Webhook) Validate() error {
-	if _, err := checkURL(c.URL.Reveal()); err != nil {
+	u, err := checkURL(c.URL.Reveal())
+	if err != nil {
 		return &FieldError{"url", err}
+	}
+	if _, err := parseProxy(c.Proxy, u); err != nil {
+		return &FieldError{"proxy", err}
 	}
 	if _, err := c.render(); err != nil {
 		return err
@@ -122,8 +127,10 @@ func (c *Webhook) Open(o Options) (Sink, error) {
 	w.format, _ = c.render()
 	w.keys, _ = signingKeys(c.Sign)
 	var err error
-	w.client, err = newHTTPClient(&w.config.TLS, guard{c.AllowLoopback, c.AllowLinkLocal}.control)
-	if err != nil {
+	if w.dialer, err = newDialer(c.Proxy, w.url, &guard{c.AllowLoopback, c.AllowLinkLocal}, &c.TLS); err != nil {
+		return nil, err
+	}
+	if w.client, err = newHTTPClient(&w.config.TLS, w.dialer); err != nil {
 		return nil, err
 	}
 	return w, nil
@@ -135,6 +142,7 @@ type webhook struct {
 	format format.Format
 	meta   format.Meta
 	keys   [][]byte
+	dialer *dialer
 	client *http.Client
 	now    func() time.Time
 }
@@ -237,6 +245,7 @@ func (w *webhook) judge(answer []byte) error {
 func (w *webhook) secrets() []Secret {
 	c := &w.config
 	all := []Secret{c.URL, c.Token, c.Password, c.Sign, {w.url.RequestURI()}, {c.basic()}}
+	all = append(all, w.dialer.secrets()...)
 	return append(all, slices.Collect(maps.Values(c.Headers))...)
 }
 
