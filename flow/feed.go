@@ -29,7 +29,8 @@ func (s *Shard) feed(e *entry, st *stream, dir wire.Dir, part []byte) {
 		hf.buf = append(hf.buf, part...)
 		b = hf.buf
 	}
-	if st.parser == nil {
+	known := st.parser != nil
+	if !known {
 		if !hf.foreign {
 			s.sniff(e, st, dir, b)
 		}
@@ -39,13 +40,15 @@ func (s *Shard) feed(e *entry, st *stream, dir wire.Dir, part []byte) {
 		}
 		if st.parser == nil {
 			if !hf.stopped && !hf.foreign && e.stream != noStream {
-				hf.keep(b)
+				s.streams.keep(hf, b)
 			}
 			return
 		}
-		defer s.feedOther(e, st, dir.Other())
 	}
 	s.run(e, st, dir, b)
+	if !known {
+		s.feedOther(e, st, dir.Other())
+	}
 }
 
 // feedOther feeds the direction that had waited for the other to be recognised.
@@ -65,7 +68,7 @@ func (s *Shard) run(e *entry, st *stream, dir wire.Dir, b []byte) {
 		hf.spent = len(b) - n
 	}
 	s.foundAll(e, st, msgs)
-	hf.keep(b[n:])
+	s.streams.keep(hf, b[n:])
 	switch {
 	case err == nil:
 		if st.skipper != nil && n == len(b) {
@@ -79,15 +82,6 @@ func (s *Shard) run(e *entry, st *stream, dir wire.Dir, b []byte) {
 		}
 		s.release(e)
 	}
-}
-
-// keep stores the bytes that were not consumed. b may be part of hf.buf.
-func (hf *half) keep(b []byte) {
-	if len(b) == 0 {
-		hf.buf = nil
-		return
-	}
-	hf.buf = append(hf.buf[:0], b...)
 }
 
 // speak gives a connection its parser.

@@ -1,9 +1,13 @@
 package flow
 
 import (
+	"encoding/binary"
+	"maps"
+	"slices"
 	"testing"
 	"time"
 
+	"gatehouse/capture"
 	"gatehouse/wire"
 )
 
@@ -133,5 +137,83 @@ func TestPollsAreReportedNowAndThen(t *testing.T) {
 	some, st := run(30 * time.Second)
 	if some != 4 || st.Repeats != uint64(1200-some) || st.Messages.Of("modbus") != 1200 {
 		t.Errorf("%d messages reported, %d repeats, %d in all; want two each half minute", some, st.Repeats, st.Messages.Of("modbus"))
+	}
+}
+
+// TestPollsDoNotAllocate: polls that repeat cost no memory, whole or in two
+// segments, in order or not.
+func TestPollsDoNotAllocate(t *testing.T) {
+	s := newTestShard(t, func(c *Config) { c.Habits = time.Hour })
+	client, server := hostAt("192.168.1.5", 40000), hostAt("192.168.1.6", 502)
+	const request = "\x00\x01\x00\x00\x00\x06\x01\x03\x00\x10\x00\x02"
+	now, seq, up := int64(1e18), uint64(0), uint32(1)
+	push := func(p *capture.Packet) {
+		seq++
+		now += int64(time.Millisecond)
+		s.Packet(p, now, seq)
+	}
+	push(tcpFrame(t, client, server, TCPSyn, 0, 0, ""))
+	push(tcpFrame(t, server, client, TCPSyn|TCPAck, 0, 1, ""))
+	// Frames are made beforehand, and only their sequence numbers set.
+	whole := tcpFrame(t, client, server, TCPAck|TCPPsh, up, 1, request)
+	head := tcpFrame(t, client, server, TCPAck|TCPPsh, up, 1, request[:5])
+	tail := tcpFrame(t, client, server, TCPAck|TCPPsh, up, 1, request[5:])
+	send := func(p *capture.Packet, offset uint32) {
+		binary.BigEndian.PutUint32(p.Data[ethernetHeader+ipv4Header+4:], up+offset)
+		push(p)
+	}
+	polls := map[string]func(){
+		"whole":           func() { send(whole, 0) },
+		"in two segments": func() { send(head, 0); send(tail, 5) },
+		"out of order":    func() { send(tail, 5); send(head, 0) },
+	}
+	for _, name := range slices.Sorted(maps.Keys(polls)) {
+		poll := func() {
+			polls[name]()
+			up += uint32(len(request))
+		}
+		poll()
+		s.Reset()
+		before := s.Stats().Repeats
+		allowed := 0.0
+		if name == "out of order" {
+			allowed = 1 // the list of segments that wait
+		}
+		if n := testing.AllocsPerRun(200, poll); n > allowed {
+			t.Errorf("%s: %v allocations a poll", name, n)
+		}
+		if n := s.Stats().Repeats - before; n != 201 {
+			t.Errorf("%s: %d of 201 polls repeat", name, n)
+		}
+	}
+}
+
+// TestBuffersGoRound: what waits on one connection is not what waited on
+// another, whose buffer it is in.
+func TestBuffersGoRound(t *testing.T) {
+	var p streamPool
+	var a, b half
+	p.keep(&a, []byte("first"))
+	p.keep(&b, []byte("second"))
+	p.keep(&a, a.buf[len(a.buf):])
+	p.keep(&a, []byte("third"))
+	if string(a.buf) != "third" || string(b.buf) != "second" {
+		t.Errorf("%q and %q wait", a.buf, b.buf)
+	}
+	p.keep(&a, a.buf[2:])
+	if string(a.buf) != "ird" {
+		t.Errorf("%q waits, want the end", a.buf)
+	}
+	for range 3 * maxSpareBuffers {
+		p.giveBack(make([]byte, maxSpareBuffer))
+		p.giveBack(make([]byte, maxSpareBuffer+1))
+	}
+	if n := len(p.spareBuffers); n != maxSpareBuffers {
+		t.Errorf("%d spare buffers, want %d", n, maxSpareBuffers)
+	}
+	for _, spare := range p.spareBuffers {
+		if cap(spare) > maxSpareBuffer {
+			t.Errorf("a spare buffer of %d bytes", cap(spare))
+		}
 	}
 }

@@ -46,12 +46,15 @@ func (s *Shard) found(e *entry, m wire.Message) bool {
 // foundAll keeps what a call into a parser of st has appended to s.parsedNow,
 // and gives the rest back.
 func (s *Shard) foundAll(e *entry, st *stream, msgs []wire.Message) {
-	for _, m := range msgs {
+	if len(msgs) == 0 {
+		return
+	}
+	for i, m := range msgs {
 		if !s.found(e, m) && st.reuser != nil {
 			st.reuser.Reuse(m)
 		}
+		msgs[i] = nil
 	}
-	clear(msgs)
 	s.parsedNow = msgs[:0]
 }
 

@@ -210,7 +210,8 @@ func (s *Shard) drain(e *entry, st *stream, dir wire.Dir) {
 		}
 		s.consume(e, st, dir, first.data, first.length)
 	}
-	if len(hf.held) == 0 {
+	if len(hf.held) == 0 && hf.arena != nil {
+		s.streams.giveBack(hf.arena)
 		hf.held, hf.arena = nil, nil
 	}
 }
@@ -255,7 +256,7 @@ func (s *Shard) hold(hf *half, seq uint32, data []byte, length int) bool {
 			break
 		}
 		if gap > 0 {
-			if !hf.insert(at, seq, data[:gap]) {
+			if !hf.insert(&s.streams, at, seq, data[:gap]) {
 				return false
 			}
 			at++
@@ -270,13 +271,16 @@ func (s *Shard) hold(hf *half, seq uint32, data []byte, length int) bool {
 		s.stats.StreamConflicts += differing(other.data[-gap:], data[:overlap])
 		data, seq = data[overlap:], seq+uint32(overlap)
 	}
-	return len(data) == 0 || hf.insert(at, seq, data)
+	return len(data) == 0 || hf.insert(&s.streams, at, seq, data)
 }
 
 // insert puts a copy of data at position at of the held segments.
-func (hf *half) insert(at int, seq uint32, data []byte) bool {
+func (hf *half) insert(p *streamPool, at int, seq uint32, data []byte) bool {
 	if len(hf.held) == maxHeld || len(hf.arena)+len(data) > streamBudget {
 		return false
+	}
+	if hf.arena == nil {
+		hf.arena = p.buffer()
 	}
 	start := len(hf.arena)
 	// Earlier segments keep pointing into the arena that append leaves behind.

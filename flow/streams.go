@@ -12,6 +12,7 @@ type streamPool struct {
 	newest, oldest uint32
 	bytes          int
 	dropped        uint64
+	spareBuffers   [][]byte
 }
 
 func (p *streamPool) at(i uint32) *stream { return p.all[i-1] }
@@ -58,14 +59,62 @@ func (p *streamPool) settle(s *Shard, i uint32) {
 		size += s.callRetained(st.retainer)
 	}
 	for k := range st.talks {
-		if t := &st.talks[k]; t.retainer != nil {
+		t := &st.talks[k]
+		if t.parser == nil {
+			break
+		}
+		if t.retainer != nil {
 			size += s.callRetained(t.retainer)
 		}
+	}
+	if size == st.charge { // of nearly all: nothing waits
+		return
 	}
 	p.bytes += size - st.charge
 	st.charge = size
 	for p.bytes > p.maxBytes && p.oldest != 0 {
 		p.drop(s, p.oldest)
+	}
+}
+
+// Buffers of at most maxSpareBuffer bytes go from one connection to the next:
+// mostly they hold the first segment of a message of two, for a moment.
+const (
+	maxSpareBuffers = 8
+	maxSpareBuffer  = 4 << 10
+)
+
+// keep stores the bytes of a direction that were not consumed. b may be part of
+// its buffer.
+func (p *streamPool) keep(hf *half, b []byte) {
+	if len(b) > 0 {
+		if hf.buf == nil {
+			hf.buf = p.buffer()
+		}
+		hf.buf = append(hf.buf[:0], b...)
+		return
+	}
+	if hf.buf != nil {
+		p.giveBack(hf.buf)
+		hf.buf = nil
+	}
+}
+
+// buffer returns an empty buffer, nil if there is no spare one.
+func (p *streamPool) buffer() []byte {
+	n := len(p.spareBuffers)
+	if n == 0 {
+		return nil
+	}
+	b := p.spareBuffers[n-1]
+	p.spareBuffers = p.spareBuffers[:n-1]
+	return b[:0]
+}
+
+// giveBack takes a buffer that nothing refers to any more.
+func (p *streamPool) giveBack(b []byte) {
+	if n := cap(b); n > 0 && n <= maxSpareBuffer && len(p.spareBuffers) < maxSpareBuffers {
+		p.spareBuffers = append(p.spareBuffers, b)
 	}
 }
 
