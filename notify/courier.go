@@ -129,9 +129,12 @@ type Status struct {
 	Dead      uint64 // notices given up
 	Dropped   uint64 // notices for which there was no room while they were held
 	Series    uint64 // minutes
-	Held      int
-	Failing   time.Time // since when; zero if the last attempt succeeded
-	Error     string    // of the last attempt, "" if it succeeded
+	// SeriesMade and SeriesRefused are of a CappedSink.
+	SeriesMade    int
+	SeriesRefused uint64
+	Held          int
+	Failing       time.Time // since when; zero if the last attempt succeeded
+	Error         string    // of the last attempt, "" if it succeeded
 }
 
 // Status returns how each sink does.

@@ -511,6 +511,30 @@ func TestDigest(t *testing.T) {
 	})
 }
 
+// A sink that rejects digests must not be left without what they stand for.
+func TestDigestIsRejected(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBox()
+		sink := &listener{answer: func(n *alert.Notice) error {
+			if n.Digest != nil {
+				return Rejected(errors.New("answered 400"))
+			}
+			return nil
+		}}
+		limits := DefaultLimits()
+		limits.SummarizeAbove = 2
+		c, stop := start(t, b, Delivery{Name: "s", Sink: sink, Limits: limits})
+		b.put("a/1", "b/1", "c/1", "d/1", "e/1")
+		c.Wake()
+		time.Sleep(2 * time.Minute)
+		same(t, "taken", sink.taken(), "a/1", "b/1", "c/1", "d/1", "e/1")
+		stop()
+		if st := c.Status()[0]; st.Dead != 0 || !st.Failing.IsZero() || b.standing["s"].Cursor != 5 {
+			t.Errorf("status %+v, cursor %d", st, b.standing["s"].Cursor)
+		}
+	})
+}
+
 func TestDigestSaysWhatItStandsFor(t *testing.T) {
 	d := newDigest()
 	begin := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -633,6 +657,13 @@ func (l *seriesListener) DeliverSeries(_ context.Context, m []device.Minute) err
 	return l.err
 }
 
+// Capped is a count of what was taken, and three points beyond the cap.
+func (l *seriesListener) Capped() (int, uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.minutes), 3
+}
+
 func (l *seriesListener) DeliverHealth(_ context.Context, h Health) error {
 	l.health = append(l.health, h)
 	return nil
@@ -656,6 +687,9 @@ func TestSeriesAndHealth(t *testing.T) {
 		stop()
 		if len(sink.minutes) != 2500 || sink.minutes[2499].Device != "2499" || b.standing["s"].Series != 2500 {
 			t.Errorf("got %d minutes, settled up to %d", len(sink.minutes), b.standing["s"].Series)
+		}
+		if st := c.Status(); st[0].SeriesMade != 2500 || st[0].SeriesRefused != 3 || st[1].SeriesMade != 0 {
+			t.Errorf("status: %+v", st)
 		}
 		if len(sink.health) != 1 || sink.health[0].Visibility != .5 {
 			t.Errorf("health: %+v", sink.health)

@@ -149,10 +149,7 @@ func (w *worker) tellDigest(ctx context.Context, now time.Time) time.Duration {
 	if _, err := w.attempt(ctx, []alert.Notice{d.notice()}); err != nil {
 		// Nothing is settled: what it stood for is read again.
 		w.pending, w.after = nil, d.first-1
-		if ctx.Err() == nil {
-			w.fails(now, err, false)
-			w.save(ctx, false)
-		}
+		w.digestFails(ctx, now, err)
 		return 0
 	}
 	w.digestTold(d, now)
@@ -167,10 +164,7 @@ func (w *worker) tellLetterDigest(ctx context.Context, due []*heldLetter, now ti
 		d.add(&h.Notice)
 	}
 	if _, err := w.attempt(ctx, []alert.Notice{d.notice()}); err != nil {
-		if ctx.Err() == nil {
-			w.fails(now, err, false)
-			w.save(ctx, false)
-		}
+		w.digestFails(ctx, now, err)
 		return 0
 	}
 	w.release(due)
@@ -179,74 +173,26 @@ func (w *worker) tellLetterDigest(ctx context.Context, due []*heldLetter, now ti
 	return 0
 }
 
+// digestFails notes that a digest was not taken. A sink that rejects it, and
+// would reject it again, gets what it stands for one by one.
+func (w *worker) digestFails(ctx context.Context, now time.Time, err error) {
+	switch {
+	case ctx.Err() != nil:
+		return // told to stop: nobody has failed
+	case errors.Is(err, ErrRejected):
+		w.Limits.SummarizeAbove = 0
+		w.log.Warn("a digest is rejected: from now on everything is told one by one", "err", plainError(err))
+		w.works(now)
+	default:
+		w.fails(now, err, false)
+	}
+	w.save(ctx, false)
+}
+
 func (w *worker) digestTold(d *digest, now time.Time) {
 	n := d.Alerts + d.Incidents
 	w.inMinute++
 	w.unsaved.Delivered += n
 	w.count(func(s *Status) { s.Delivered += uint64(n); s.Digests++ })
 	w.works(now)
-}
-
-// seriesAtOnce is how many minutes are handed over at once: those of a day of
-// one device, or of a home in half an hour.
-const seriesAtOnce = 1000
-
-// tellSeries hands over minutes, if the sink takes them and there are some.
-func (w *worker) tellSeries(ctx context.Context, now time.Time) (wait time.Duration, did bool) {
-	sink, ok := w.Sink.(SeriesSink)
-	if !ok || w.minutes == nil || now.Before(w.seriesNotBefore) {
-		return 0, false
-	}
-	list, last, err := w.minutes.Minutes(ctx, w.at, seriesAtOnce)
-	if err != nil || len(list) == 0 {
-		return 0, false
-	}
-	err = w.guard(ctx, func(ctx context.Context) error { return sink.DeliverSeries(ctx, list) })
-	switch {
-	case ctx.Err() != nil:
-		return 0, false
-	case errors.Is(err, ErrRejected):
-		w.log.Warn("minutes were rejected and left out", "minutes", len(list), "err", plainError(err))
-	case err != nil:
-		pause := w.seriesPause.NextBackOff()
-		var retry *RetryAfterError
-		if errors.As(err, &retry) {
-			pause = min(max(retry.After, time.Second), time.Hour)
-		}
-		w.seriesNotBefore = now.Add(pause)
-		w.log.Debug("minutes were not taken", "err", plainError(err))
-		w.count(func(s *Status) { s.Failures++; s.Error = plainError(err) })
-		return min(pause, lookEvery), true
-	default:
-		w.count(func(s *Status) { s.Series += uint64(len(list)) })
-	}
-	w.seriesPause.Reset()
-	w.at, w.unsaved.Series = last, last
-	w.save(ctx, false)
-	return 0, true
-}
-
-// tellHealth tells the latest health, if the sink wants it.
-func (w *worker) tellHealth(ctx context.Context) {
-	sink, ok := w.Sink.(HealthSink)
-	h := w.health.Load()
-	if !ok || h == nil || h == w.healthTold {
-		return
-	}
-	w.healthTold = h // once, whatever becomes of it
-	if err := w.guard(ctx, func(ctx context.Context) error { return sink.DeliverHealth(ctx, *h) }); err != nil {
-		w.log.Debug("health was not taken", "err", plainError(err))
-	}
-}
-
-// guard calls a sink with its timeout, and turns a panic into an error.
-func (w *worker) guard(ctx context.Context, call func(context.Context) error) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, w.Limits.Timeout)
-	defer cancel()
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("sink failed: %v", p)
-		}
-	}()
-	return call(ctx)
 }

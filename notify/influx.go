@@ -30,6 +30,7 @@ type Influx struct {
 	DeviceTag string `yaml:"device_tag"` // "id", which is unique, or "name", which reads better
 	Texts     bool   `yaml:"texts"`      // false leaves out fields that are no numbers
 	MaxSeries int    `yaml:"max_series"` // combinations of tags; more are not made
+	Precision string `yaml:"precision"`  // of alerts: ns, us, ms or s; minutes have seconds
 	TLS       TLS    `yaml:"tls"`
 	Proxy     Secret `yaml:"proxy"` // none, a URL with user and password if need be, or environment
 }
@@ -40,6 +41,19 @@ const (
 	defaultMaxSeries = 10_000
 	maxMaxSeries     = 1_000_000
 )
+
+// precision is how times of alerts are written. Alerts of one moment are told
+// apart by what is finer than within.
+type precision struct{ unit, within time.Duration }
+
+// precisions are those of the v2 write API. With seconds, of ten alerts of one
+// device, kind, severity and minute two are as likely as not to be one point.
+var precisions = map[string]precision{
+	"ns": {time.Nanosecond, time.Millisecond},
+	"us": {time.Microsecond, time.Millisecond},
+	"ms": {time.Millisecond, time.Second},
+	"s":  {time.Second, time.Minute},
+}
 
 // Validate implements Config.
 func (c *Influx) Validate() error {
@@ -53,6 +67,8 @@ func (c *Influx) Validate() error {
 		return &FieldError{"bucket", errors.New("is required: name of the bucket to write to")}
 	case c.DeviceTag != "id" && c.DeviceTag != "name":
 		return &FieldError{"device_tag", fmt.Errorf("%q is neither id nor name", c.DeviceTag)}
+	case precisions[c.Precision].unit == 0:
+		return &FieldError{"precision", fmt.Errorf("%q is none: use ns, us, ms or s", c.Precision)}
 	case c.MaxSeries < 100 || c.MaxSeries > maxMaxSeries:
 		return &FieldError{"max_series", fmt.Errorf("has to be 100 to %d", maxMaxSeries)}
 	}
@@ -81,8 +97,7 @@ func (c *Influx) Open(o Options) (Sink, error) {
 	}
 	s := &influx{config: *c, http: client, secrets: append(d.secrets(), c.Token), now: o.Now}
 	s.points = newPoints(o.Site, c)
-	// Alerts of one moment are told apart by nanoseconds; minutes need none.
-	s.fine = s.connect(time.Nanosecond)
+	s.fine = s.connect(s.points.precision.unit)
 	s.coarse = s.connect(time.Second)
 	return s, nil
 }
@@ -190,6 +205,17 @@ func (s *influx) write(ctx context.Context, to api.WriteAPIBlocking, points []*w
 	}
 	return scrub(fmt.Errorf("write to %s: %w", s.config.URL, err), s.secrets...)
 }
+
+// Capped implements CappedSink.
+func (s *influx) Capped() (series int, points uint64) {
+	return len(s.points.seen), uint64(s.points.refused)
+}
+
+var (
+	_ SeriesSink = (*influx)(nil)
+	_ HealthSink = (*influx)(nil)
+	_ CappedSink = (*influx)(nil)
+)
 
 // Close implements Sink.
 func (s *influx) Close() error {

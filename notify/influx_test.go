@@ -23,7 +23,7 @@ import (
 )
 
 func influxAt(url string) *Influx {
-	return &Influx{URL: url, Token: NewSecret("tokensecret"), Org: "home", Bucket: "gatehouse", Gzip: true, DeviceTag: "id", Texts: true, MaxSeries: 1000}
+	return &Influx{URL: url, Token: NewSecret("tokensecret"), Org: "home", Bucket: "gatehouse", Gzip: true, DeviceTag: "id", Texts: true, MaxSeries: 1000, Precision: "ns"}
 }
 
 var testMinute = time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
@@ -104,25 +104,70 @@ func hostileAlert(i int, text string) alert.Notice {
 }
 
 // TestInfluxAlertsOfOneMoment: two alerts that differ in nothing but their
-// subject must not overwrite each other.
+// subject must not overwrite each other, as far as there is a finer time.
 func TestInfluxAlertsOfOneMoment(t *testing.T) {
-	p := newPoints("", influxAt(""))
-	times := map[int64]string{}
-	for i := range 30 {
-		n := hostileAlert(0, "x")
-		n.Alert.ID = fmt.Sprintf("a-%012x", i*7919)
-		pt, err := p.notice(&n)
+	for _, tc := range []struct {
+		precision string
+		unit, off time.Duration
+		atLeast   int // points of 30 alerts: with seconds some 24 of 60 are expected
+	}{
+		{"ns", time.Nanosecond, time.Millisecond, 30},
+		{"us", time.Microsecond, time.Millisecond, 28},
+		{"ms", time.Millisecond, time.Second, 28},
+		{"s", time.Second, time.Minute, 20},
+	} {
+		c := influxAt("")
+		c.Precision = tc.precision
+		p := newPoints("", c)
+		times := map[int64]bool{}
+		for i := range 30 {
+			n := hostileAlert(0, "x")
+			n.Alert.ID = fmt.Sprintf("a-%012x", i*7919)
+			pt, err := p.notice(&n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			at := pt.Time()
+			if d := at.Sub(n.Alert.Time); d <= -tc.off || d >= tc.off || !at.Equal(at.Truncate(tc.unit)) {
+				t.Errorf("%s: %s is %v off, at %v", tc.precision, n.Alert.ID, d, at)
+			}
+			times[at.UnixNano()] = true
+		}
+		if len(times) < tc.atLeast {
+			t.Errorf("%s: %d points of 30 alerts", tc.precision, len(times))
+		}
+	}
+}
+
+// The server is told in what a time is written.
+func TestInfluxPrecision(t *testing.T) {
+	for precision := range precisions {
+		in := &inbox{}
+		server := httptest.NewServer(in)
+		c := influxAt(server.URL)
+		c.Precision, c.Gzip = precision, false
+		s := open(t, c).(*influx)
+		notices := testNotices(t)[:1]
+		deliverAll(t, s, notices)
+		if err := s.DeliverSeries(t.Context(), testMinutes(1, 1)); err != nil {
+			t.Fatal(err)
+		}
+		server.Close()
+		pt, err := s.points.notice(&notices[0])
 		if err != nil {
 			t.Fatal(err)
 		}
-		at := pt.Time()
-		if other, taken := times[at.UnixNano()]; taken {
-			t.Errorf("%s and %s are one point", n.Alert.ID, other)
+		for i, want := range []struct {
+			precision string
+			stamp     int64
+		}{
+			{precision, pt.Time().UnixNano() / int64(precisions[precision].unit)},
+			{"s", testMinute.Unix()},
+		} {
+			if got := in.requests[i].URL.Query().Get("precision"); got != want.precision || !strings.HasSuffix(in.bodies[i], fmt.Sprintf(" %d\n", want.stamp)) {
+				t.Errorf("%s: precision %s of %s", precision, got, in.bodies[i])
+			}
 		}
-		if d := at.Sub(n.Alert.Time); d <= -time.Millisecond || d >= time.Millisecond {
-			t.Errorf("%s is %v off", n.Alert.ID, d)
-		}
-		times[at.UnixNano()] = n.Alert.ID
 	}
 }
 
@@ -250,6 +295,8 @@ func TestInfluxValidate(t *testing.T) {
 		{"bucket", func(c *Influx) { c.Bucket = "" }},
 		{"device_tag", func(c *Influx) { c.DeviceTag = "mac" }},
 		{"max_series", func(c *Influx) { c.MaxSeries = 0 }},
+		{"precision", func(c *Influx) { c.Precision = "" }},
+		{"precision", func(c *Influx) { c.Precision = "m" }},
 		{"tls.cert_file", func(c *Influx) { c.TLS.CertFile = "x" }},
 	} {
 		c := influxAt("http://influx:8086")
@@ -281,7 +328,7 @@ func FuzzInfluxLine(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string, score float64, at int64) {
 		n := hostileAlert(1, text)
 		n.Alert.Score, n.Alert.Time = score, time.Unix(0, at)
-		pt, err := newPoints(text, &Influx{DeviceTag: "name", Texts: true, MaxSeries: 100}).notice(&n)
+		pt, err := newPoints(text, &Influx{DeviceTag: "name", Texts: true, MaxSeries: 100, Precision: "ns"}).notice(&n)
 		if math.IsNaN(score) || math.IsInf(score, 0) {
 			if err == nil {
 				t.Fatalf("score %v is written", score)

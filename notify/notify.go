@@ -49,6 +49,14 @@ type SeriesSink interface {
 	DeliverSeries(ctx context.Context, minutes []device.Minute) error
 }
 
+// CappedSink is a Sink that makes only so many series in a database.
+type CappedSink interface {
+	Sink
+	// Capped returns how many series were made since the start, and how many
+	// points were left out, or put into another series, for want of more.
+	Capped() (series int, points uint64)
+}
+
 // HealthSink is a Sink that also wants to know how the sensor is, about once a
 // minute. What cannot be delivered then is not kept.
 type HealthSink interface {

@@ -31,9 +31,10 @@ const (
 
 // points renders what InfluxDB is told, within a number of series.
 type points struct {
-	site    string
-	byName  bool // the tag device is the name and not the id
-	noText  bool // fields are numbers alone
+	site   string
+	byName bool // the tag device is the name and not the id
+	noText bool // fields are numbers alone
+	precision
 	limit   int
 	seen    map[string]struct{} // series that were written
 	refused int64               // points that would have made one more
@@ -41,7 +42,7 @@ type points struct {
 
 // newPoints reads the settings that are about points.
 func newPoints(site string, c *Influx) *points {
-	return &points{site: tagValue(site), byName: c.DeviceTag == "name", noText: !c.Texts, limit: c.MaxSeries, seen: map[string]struct{}{}}
+	return &points{site: tagValue(site), byName: c.DeviceTag == "name", noText: !c.Texts, precision: precisions[c.Precision], limit: c.MaxSeries, seen: map[string]struct{}{}}
 }
 
 // tags is the closed set.
@@ -84,7 +85,7 @@ func (p *points) notice(n *alert.Notice) (*write.Point, error) {
 	if y := at.Year(); y < 1678 || y > 2261 {
 		return nil, errTime
 	}
-	at = spread(at, n.ID())
+	at = p.spread(at, n.ID())
 	switch {
 	case n.Alert != nil:
 		return p.alert(n.Alert, at)
@@ -105,13 +106,14 @@ func (p *points) notice(n *alert.Notice) (*write.Point, error) {
 	}
 }
 
-// spread puts a hash in the place of everything below a millisecond: two alerts
-// of the same packet must not become one point. Of 30 alerts of one device and
-// kind in one millisecond, two would in one case of 2,300.
-func spread(t time.Time, id string) time.Time {
+// spread puts a hash in the place of the finest part of a time: two alerts of
+// the same packet must not become one point. Of 30 alerts of one device and
+// kind in one millisecond, two would in one case of 2,300 with nanoseconds.
+func (p precision) spread(t time.Time, id string) time.Time {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(id)) // a hash does not fail
-	return t.Truncate(time.Millisecond).Add(time.Duration(h.Sum64() % 1e6))
+	slot := time.Duration(h.Sum64() % uint64(p.within/p.unit))
+	return t.Truncate(p.within).Add(slot * p.unit)
 }
 
 func (p *points) alert(a *alert.Alert, at time.Time) (*write.Point, error) {

@@ -8,7 +8,7 @@ func Table() []Spec {
 			return &File{Format: "eve", RotateMiB: 64, Keep: 5}
 		}},
 		{"influxdb", "write points to InfluxDB, VictoriaMetrics or what else takes the v2 write API", func() Config {
-			return &Influx{Gzip: true, DeviceTag: "id", Texts: true, MaxSeries: defaultMaxSeries}
+			return &Influx{Gzip: true, DeviceTag: "id", Texts: true, MaxSeries: defaultMaxSeries, Precision: "ns"}
 		}},
 		{"jsonlines", "append each notice as a line of JSON to a file", func() Config { return &JSONLines{} }},
 		{"mqtt", "publish to a broker of MQTT 5, with discovery by Home Assistant", func() Config {

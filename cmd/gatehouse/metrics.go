@@ -116,6 +116,8 @@ func newSinkSeries() []sinkSeries {
 		metric("failures_total", "Attempts that failed.", counter, func(s *notify.Status) float64 { return float64(s.Failures) }),
 		metric("dead_total", "Notices that were given up.", counter, func(s *notify.Status) float64 { return float64(s.Dead) }),
 		metric("series_total", "Minutes of devices that the sink has taken.", counter, func(s *notify.Status) float64 { return float64(s.Series) }),
+		metric("series_refused_total", "Points that were left out, or put under another device, because of max_series.", counter, func(s *notify.Status) float64 { return float64(s.SeriesRefused) }),
+		metric("series_made", "Series that were made in the database, at most max_series.", gauge, func(s *notify.Status) float64 { return float64(s.SeriesMade) }),
 		metric("held", "Notices that wait for another attempt or the end of quiet hours.", gauge, func(s *notify.Status) float64 { return float64(s.Held) }),
 		metric("failing", "1 if the last attempt failed, else 0.", gauge, func(s *notify.Status) float64 { return flag(!s.Failing.IsZero()) }),
 	}

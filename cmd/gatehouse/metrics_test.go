@@ -71,6 +71,8 @@ func TestMetrics(t *testing.T) {
 		"gatehouse_store_syncs_total 6\n",
 		`gatehouse_sink_delivered_total{sink="siem"} 0` + "\n",
 		`gatehouse_sink_failing{sink="siem"} 0` + "\n",
+		`gatehouse_sink_series_made{sink="siem"} 0` + "\n",
+		`gatehouse_sink_series_refused_total{sink="siem"} 0` + "\n",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)
