@@ -1,28 +1,78 @@
 package eve
 
 import (
+	"net/netip"
+
 	"gatehouse/flow"
 	"gatehouse/wire"
 )
 
-// bitTorrentBody is what shows an end of BitTorrent for what it is. Suricata
-// reads the hash table alone, under bittorrent_dht, whose request_type and
-// client_version these are.
+// bitTorrentBody is what shows an end of BitTorrent for what it is.
 type bitTorrentBody struct {
 	From     string `json:"from"`
-	Type     string `json:"type"` // handshake, dht, utp
+	Type     string `json:"type"` // handshake, utp
 	InfoHash string `json:"info_hash,omitempty"`
 	PeerID   string `json:"peer_id,omitempty"`
-	Client   string `json:"client_version,omitempty"`
-	Query    string `json:"request_type,omitempty"`
-	Reply    bool   `json:"reply,omitempty"`
 }
 
 func (w *Writer) bitTorrent(ev *flow.Event, m *wire.BitTorrent) error {
 	w.begin("bittorrent", "bittorrent", &ev.Record, ev.Time)
-	w.line.BitTorrent = &bitTorrentBody{
-		From: sideName(m.From), Type: m.Kind, InfoHash: m.InfoHash, PeerID: m.PeerID,
-		Client: m.Client, Query: m.Query, Reply: m.Reply,
+	w.line.BitTorrent = &bitTorrentBody{From: sideName(m.From), Type: m.Kind, InfoHash: m.InfoHash, PeerID: m.PeerID}
+	return w.put()
+}
+
+// dhtBody is Suricata's bittorrent_dht object.
+type dhtBody struct {
+	Transaction string       `json:"transaction_id"`
+	Client      string       `json:"client_version,omitempty"`
+	Query       string       `json:"request_type,omitempty"`
+	Request     *dhtRequest  `json:"request,omitempty"`
+	Response    *dhtResponse `json:"response,omitempty"`
+	Error       *dhtError    `json:"error,omitempty"`
+	From        string       `json:"from"`
+}
+
+type dhtRequest struct {
+	ID       string `json:"id,omitempty"`
+	Target   string `json:"target,omitempty"`
+	InfoHash string `json:"info_hash,omitempty"`
+	Port     uint16 `json:"port,omitempty"`
+}
+
+type dhtResponse struct {
+	ID    string    `json:"id,omitempty"`
+	Nodes []dhtPeer `json:"nodes,omitempty"`
+	Peers []dhtPeer `json:"values,omitempty"`
+}
+
+type dhtPeer struct {
+	ID   string     `json:"id,omitempty"`
+	IP   netip.Addr `json:"ip"`
+	Port uint16     `json:"port"`
+}
+
+type dhtError struct {
+	Code int `json:"num"`
+}
+
+func (w *Writer) dht(ev *flow.Event, m *wire.DHT) error {
+	w.begin("bittorrent_dht", "bittorrent-dht", &ev.Record, ev.Time)
+	body := &dhtBody{Transaction: m.Transaction, Client: m.Client, Query: m.Query, From: sideName(m.From)}
+	switch {
+	case m.Error != 0:
+		body.Error = &dhtError{m.Error}
+	case m.Reply:
+		r := &dhtResponse{ID: m.ID}
+		for _, n := range m.Nodes {
+			r.Nodes = append(r.Nodes, dhtPeer{n.ID, n.Addr.Addr(), n.Addr.Port()})
+		}
+		for _, p := range m.Peers {
+			r.Peers = append(r.Peers, dhtPeer{IP: p.Addr(), Port: p.Port()})
+		}
+		body.Response = r
+	default:
+		body.Request = &dhtRequest{m.ID, m.Target, m.InfoHash, m.Port}
 	}
+	w.line.DHT = body
 	return w.put()
 }

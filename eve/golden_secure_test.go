@@ -136,7 +136,8 @@ func TestGoldenTunnels(t *testing.T) {
 			3478, "\x00\x03\x00\x20\x21\x12\xa4\x42TRANSACTION_" + "\x00\x06\x00\x03cam\x00" + "\x00\x14\x00\x04turn" + "\x00\x08\x00\x0cSIGNATURE12.",
 			"\x01\x13\x00\x0c\x21\x12\xa4\x42TRANSACTION_" + "\x00\x09\x00\x04\x00\x00\x04\x01" + "\x80\x22\x00\x00",
 		},
-		{6881, "d1:ad9:info_hash20:" + strings.Repeat("h", 20) + "e1:q9:get_peers1:t2:aa1:v4:LT\x01\x021:y1:qe", "d1:rde1:t2:aa1:y1:re"},
+		{6881, "d1:ad2:id20:" + strings.Repeat("i", 20) + "9:info_hash20:" + strings.Repeat("h", 20) + "e1:q9:get_peers1:t2:aa1:v4:LT\x01\x021:y1:qe", "d1:rd2:id20:" + strings.Repeat("j", 20) + "6:valuesl6:\x0a\x00\x00\x02\x1a\xe1ee1:t2:aa1:y1:re"},
+		{6882, "\x41\x00\x12\x34\x01\x02\x03\x04" + zeros(4) + "\x00\x10\x00\x00\x00\x01\x00\x00", "\x21\x00\x12\x34" + zeros(12) + "\x00\x01\x00\x01"},
 	} {
 		client, server := camera.at(49152+uint16(i)), cloud(c.port)
 		s.udp(client, server, []byte(c.request))

@@ -17,6 +17,7 @@ type secureBodies struct {
 	IKE        *ikeBody        `json:"ike,omitempty"`
 	STUN       *stunBody       `json:"stun,omitempty"`
 	BitTorrent *bitTorrentBody `json:"bittorrent,omitempty"`
+	DHT        *dhtBody        `json:"bittorrent_dht,omitempty"`
 }
 
 // secure writes one message of such a protocol.
@@ -38,6 +39,8 @@ func (w *Writer) secure(ev *flow.Event, m wire.Message) error {
 		return w.stun(ev, m)
 	case *wire.BitTorrent:
 		return w.bitTorrent(ev, m)
+	case *wire.DHT:
+		return w.dht(ev, m)
 	default:
 		return w.industrial(ev, m)
 	}

@@ -5,19 +5,16 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"slices"
 )
 
 // BitTorrent is what shows an end of BitTorrent for what it is: the handshake
-// with another peer (BEP 3), the first message of a kind of the distributed
-// hash table (BEP 5), or the opening of a connection over uTP (BEP 29).
+// with another peer (BEP 3), or the opening of a connection over uTP (BEP 29).
 type BitTorrent struct {
 	From     Dir
-	Kind     string // "handshake", "dht" or "utp"
+	Kind     string // "handshake" or "utp"
 	InfoHash string // of what is shared, hex; "" if it was not named
 	PeerID   string // how the client names itself, such as "-TR2940-", in a handshake
-	Client   string // the same in a message of the hash table, four bytes as hex
-	Query    string // of the hash table: "ping", "find_node", "get_peers", "announce_peer"
-	Reply    bool   // of the hash table: an answer
 }
 
 // Protocol implements Message.
@@ -27,7 +24,7 @@ const (
 	btHandshake    = "\x13BitTorrent protocol"
 	btHandshakeLen = len(btHandshake) + 8 + 20 + 20 // reserved, info hash, peer id
 	btPeerPrefix   = 8                              // of the peer id, by convention (BEP 20)
-	maxBTKinds     = 8
+	maxBTKinds     = 32
 	maxBTQuiet     = 256
 	utpHeaderLen   = 20
 	utpSYN         = 0x41 // type 4, version 1
@@ -83,107 +80,47 @@ func sniffBTStream(_ Dir, b []byte) Match {
 // btFlow follows the hash table, which one port of a client serves for all
 // peers, and uTP.
 type btFlow struct {
-	told  [maxBTKinds]btKind
+	told  [maxBTKinds]uint64 // hashes of what was told
 	count int
 	quiet int
-}
-
-// btKind is what messages are told once for.
-type btKind struct {
-	dir   Dir
-	kind  string
-	query string
 }
 
 func newBTFlow() Datagrams { return &btFlow{} }
 
 // Datagram implements Datagrams.
 func (f *btFlow) Datagram(dir Dir, b []byte, msgs []Message) ([]Message, error) {
-	m := parseDHT(dir, b)
+	h := habit(0).with(uint64(dir))
 	switch {
-	case m != nil:
+	case sniffDHT(b):
+		if d := readDHT(b); f.first(d.kind(h)) {
+			return append(msgs, d.message(dir)), nil
+		}
 	case isUTPSYN(b):
-		m = &BitTorrent{From: dir, Kind: "utp"}
+		if f.first(h.with(uint64(utpSYN))) {
+			return append(msgs, &BitTorrent{From: dir, Kind: "utp"}), nil
+		}
 	case len(b) >= utpHeaderLen && b[0]&15 == 1 && b[0]>>4 <= 4: // uTP that goes on
-		if i := bytes.Index(b[:min(len(b), 64)], []byte(btHandshake)); i >= 0 && len(b)-i >= btHandshakeLen {
-			m = btHandshakeOf(dir, b[i:])
+		i := bytes.Index(b[:min(len(b), 64)], []byte(btHandshake))
+		if i >= 0 && len(b)-i >= btHandshakeLen && f.first(h.with(uint64(btHandshakeLen))) {
+			return append(msgs, btHandshakeOf(dir, b[i:])), nil
 		}
 	default:
 		return msgs, errBTKind
 	}
-	if m == nil || !f.first(btKind{dir, m.Kind, m.Query}) {
-		if f.quiet++; f.quiet > maxBTQuiet {
-			return msgs, ErrDone
-		}
-		return msgs, nil
+	if f.quiet++; f.quiet > maxBTQuiet {
+		return msgs, ErrDone
 	}
-	return append(msgs, m), nil
+	return msgs, nil
 }
 
 // first reports whether nothing like this was told before.
-func (f *btFlow) first(kind btKind) bool {
-	for _, t := range f.told[:f.count] {
-		if t == kind {
-			return false
-		}
-	}
-	if f.count == maxBTKinds {
+func (f *btFlow) first(kind habit) bool {
+	if f.count == maxBTKinds || slices.Contains(f.told[:f.count], uint64(kind)) {
 		return false
 	}
-	f.told[f.count] = kind
+	f.told[f.count] = uint64(kind)
 	f.count++
 	return true
-}
-
-// parseDHT reads a message of the hash table: a bencoded dictionary with a
-// transaction "t" and a type "y". It returns nil for anything else.
-func parseDHT(dir Dir, b []byte) *BitTorrent {
-	if !sniffDHT(b) {
-		return nil
-	}
-	m := &BitTorrent{From: dir, Kind: "dht"}
-	m.Reply = !bytes.HasSuffix(b, []byte("1:y1:qe"))
-	if !m.Reply {
-		if i := bytes.LastIndex(b[:len(b)-len("1:y1:qe")], []byte("1:q")); i >= 0 {
-			switch name, _ := bencoded(b[i+3:]); string(name) { // what the sender makes up is not kept
-			case "ping", "find_node", "get_peers", "announce_peer", "put", "get", "sample_infohashes":
-				m.Query = string(name)
-			}
-		}
-	}
-	if i := bytes.Index(b, []byte("9:info_hash20:")); i >= 0 && len(b) >= i+14+20 {
-		m.InfoHash = hex.EncodeToString(b[i+14 : i+34])
-	}
-	if i := bytes.LastIndex(b, []byte("1:v4:")); i >= 0 && len(b) >= i+9 {
-		m.Client = hex.EncodeToString(b[i+5 : i+9])
-	}
-	return m
-}
-
-// bencoded reads a string with its length before it.
-func bencoded(b []byte) (text, rest []byte) {
-	n := 0
-	for i, c := range b[:min(len(b), 4)] {
-		if c == ':' && i > 0 && len(b) > i+n {
-			return b[i+1 : i+1+n], b[i+1+n:]
-		}
-		if !isDigit(c) {
-			break
-		}
-		n = 10*n + int(c-'0')
-	}
-	return nil, nil
-}
-
-// sniffDHT recognises a bencoded dictionary whose last entry is the type of a
-// message of the hash table.
-func sniffDHT(b []byte) bool {
-	const shortest = len("d1:t1:x1:y1:qe")
-	if len(b) < shortest || b[0] != 'd' || !isDigit(b[1]) || b[len(b)-1] != 'e' {
-		return false
-	}
-	tail := b[len(b)-7:]
-	return string(tail[:5]) == "1:y1:" && (tail[5] == 'q' || tail[5] == 'r' || tail[5] == 'e') && bytes.Contains(b, []byte("1:t"))
 }
 
 // isUTPSYN recognises the opening of a connection over uTP: version 1, a window,

@@ -2,28 +2,41 @@ package wire
 
 import (
 	"errors"
+	"net/netip"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 func TestBitTorrentDatagrams(t *testing.T) {
 	id := strings.Repeat("i", 20)
 	hash := strings.Repeat("h", 20)
-	hexHash := strings.Repeat("68", 20)
+	hexHash, hexID := strings.Repeat("68", 20), strings.Repeat("69", 20)
 	syn := join(0x41, 0, 0x12, 0x34, 1, 2, 3, 4, 0, 0, 0, 0, 0, 16, 0, 0, 0, 1, 0, 0)
 	for _, tt := range []struct {
 		name  string
 		in    []byte
 		sniff bool
-		want  *BitTorrent
+		want  Message
 		err   error
 	}{
-		{"ping", []byte("d1:ad2:id20:" + id + "e1:q4:ping1:t2:aa1:v4:LT\x01\x021:y1:qe"), true, &BitTorrent{Kind: "dht", Query: "ping", Client: "4c540102"}, nil},
-		{"get_peers", []byte("d1:ad2:id20:" + id + "9:info_hash20:" + hash + "e1:q9:get_peers1:t2:aa1:y1:qe"), true, &BitTorrent{Kind: "dht", Query: "get_peers", InfoHash: hexHash}, nil},
-		{"a query of one's own", []byte("d1:ade1:q6:secret1:t2:aa1:y1:qe"), true, &BitTorrent{Kind: "dht"}, nil},
-		{"reply", []byte("d1:rd2:id20:" + id + "e1:t2:aa1:y1:re"), true, &BitTorrent{Kind: "dht", Reply: true}, nil},
+		{"ping", []byte("d1:ad2:id20:" + id + "e1:q4:ping1:t2:aa1:v4:LT\x01\x021:y1:qe"), true, &DHT{Query: "ping", Client: "4c540102", Transaction: "6161", ID: hexID}, nil},
+		{"get_peers", []byte("d1:ad2:id20:" + id + "9:info_hash20:" + hash + "e1:q9:get_peers1:t2:aa1:y1:qe"), true, &DHT{Query: "get_peers", InfoHash: hexHash, Transaction: "6161", ID: hexID}, nil},
+		{"announce_peer", []byte("d1:ad2:id20:" + id + "12:implied_porti1e9:info_hash20:" + hash + "4:porti6881e5:token2:xxe1:q13:announce_peer1:t1:x1:y1:qe"), true, &DHT{
+			Query: "announce_peer", InfoHash: hexHash, Transaction: "78", ID: hexID, Port: 6881,
+		}, nil},
+		{"find_node", []byte("d1:ad2:id3:abc6:target20:" + hash + "e1:q9:find_node1:t1:x1:y1:qe"), true, &DHT{Query: "find_node", Target: hexHash, Transaction: "78"}, nil},
+		{"a query of one's own", []byte("d1:ade1:q6:secret1:t2:aa1:y1:qe"), true, &DHT{Transaction: "6161"}, nil},
+		{"reply", []byte("d1:rd2:id20:" + id + "5:nodes26:" + hash + "\x0a\x00\x00\x01\x1a\xe16:valuesl6:\x0a\x00\x00\x02\x1a\xe118:" + strings.Repeat("\x00", 16) + "\x00\x05ee1:t2:aa1:y1:re"), true, &DHT{
+			Reply: true, Transaction: "6161", ID: hexID,
+			Nodes: []DHTNode{{hexHash, netip.MustParseAddrPort("10.0.0.1:6881")}},
+			Peers: []netip.AddrPort{netip.MustParseAddrPort("10.0.0.2:6881"), netip.MustParseAddrPort("[::]:5")},
+		}, nil},
+		{"error", []byte("d1:eli203e9:a messagee1:t2:aa1:y1:ee"), true, &DHT{Reply: true, Error: 203, Transaction: "6161"}, nil},
+		{"damaged within", []byte("d1:ad2:id99:" + id + "e1:q4:ping1:t2:aa1:y1:qe"), true, &DHT{}, nil},
+		{"too deep", []byte("d1:a" + strings.Repeat("l", 40) + strings.Repeat("e", 40) + "1:t2:aa1:y1:qe"), true, &DHT{}, nil},
 		{"uTP", syn, true, &BitTorrent{Kind: "utp"}, nil},
 		{"uTP with extension bits", join(0x41, 2, syn[2:], 0, 8, make([]byte, 8)), true, &BitTorrent{Kind: "utp"}, nil},
 		{"uTP that acknowledges", join(syn[:18], 0, 1), false, nil, nil},
@@ -40,7 +53,7 @@ func TestBitTorrentDatagrams(t *testing.T) {
 		if tt.want != nil {
 			want = []Message{tt.want}
 		}
-		if diff := cmp.Diff(want, msgs); diff != "" {
+		if diff := cmp.Diff(want, msgs, equateAddrs, cmpopts.EquateComparable(netip.AddrPort{})); diff != "" {
 			t.Errorf("%s: messages differ (-want +got):\n%s", tt.name, diff)
 		}
 	}
@@ -118,6 +131,24 @@ func FuzzTunnels(f *testing.F) {
 			fuzzStream(t, newSTUNStream, b)
 			fuzzStream(t, newOpenVPNStream, b)
 			fuzzStream(t, newBTStream, b)
+		}
+	})
+}
+
+func FuzzDHT(f *testing.F) {
+	for _, s := range []string{
+		"d1:ad2:id2:xxe1:q4:ping1:t2:aa1:y1:qe", "d1:rd5:nodes26:" + strings.Repeat("n", 26) + "e1:t2:aa1:y1:re",
+		"d1:rd6:valuesl6:abcdefee1:t2:aa1:y1:re", "d1:eli203e1:ae1:t2:aa1:y1:ee", "d1:ai-5e1:t1:x1:y1:qe",
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		msgs, err := newBTFlow().Datagram(FromClient, b, nil)
+		checkError(t, nil, err)
+		for _, m := range msgs {
+			if d, ok := m.(*DHT); ok && (len(d.Nodes) > maxDHTNodes || len(d.Peers) > maxDHTNodes || len(d.ID) > 40) {
+				t.Errorf("too much kept: %+v", d)
+			}
 		}
 	})
 }

@@ -25,7 +25,12 @@ func (h habit) with(part uint64) habit {
 }
 
 // withText mixes in a name and its length.
-func (h habit) withText(s string) habit {
+func (h habit) withText(s string) habit { return withAll(h, s) }
+
+// withBytes does so for bytes.
+func (h habit) withBytes(b []byte) habit { return withAll(h, b) }
+
+func withAll[T string | []byte](h habit, s T) habit {
 	h = h.with(uint64(len(s)))
 	for len(s) > 0 {
 		var part uint64

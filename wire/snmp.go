@@ -218,6 +218,10 @@ func (f *snmpFlow) isNew(dir Dir, p *snmpPacket) bool {
 	for _, b := range [...]byte{byte(dir), p.msg.Version, byte(p.pdu), byte(p.msg.Error)} {
 		_ = h.WriteByte(b) // never fails
 	}
+	if t := p.msg.Trap; t != nil {
+		_ = h.WriteByte(byte(t.Generic))
+		_, _ = h.WriteString(t.Enterprise)
+	}
 	_, _ = h.Write(p.community)
 	_, _ = h.WriteString(p.msg.User)
 	sum := h.Sum64()
