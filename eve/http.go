@@ -1,6 +1,7 @@
 package eve
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strconv"
@@ -13,17 +14,18 @@ import (
 // httpBody is Suricata's http object: one transaction. The names of the last
 // four are those of its custom fields.
 type httpBody struct {
-	Hostname    string `json:"hostname,omitempty"`
-	Port        uint16 `json:"http_port,omitempty"`
-	URL         string `json:"url,omitempty"`
-	UserAgent   string `json:"http_user_agent,omitempty"`
-	Referer     string `json:"http_refer,omitempty"`
-	ContentType string `json:"http_content_type,omitempty"`
-	Method      string `json:"http_method,omitempty"`
-	Protocol    string `json:"protocol,omitempty"`
-	Status      int    `json:"status,omitempty"`
-	Redirect    string `json:"redirect,omitempty"`
-	Length      *int64 `json:"length,omitempty"` // bytes
+	Hostname    string        `json:"hostname,omitempty"`
+	Port        uint16        `json:"http_port,omitempty"`
+	URL         string        `json:"url,omitempty"`
+	UserAgent   string        `json:"http_user_agent,omitempty"`
+	Referer     string        `json:"http_refer,omitempty"`
+	ContentType string        `json:"http_content_type,omitempty"`
+	Range       *contentRange `json:"content_range,omitempty"`
+	Method      string        `json:"http_method,omitempty"`
+	Protocol    string        `json:"protocol,omitempty"`
+	Status      int           `json:"status,omitempty"`
+	Redirect    string        `json:"redirect,omitempty"`
+	Length      *int64        `json:"length,omitempty"` // bytes
 
 	Server          string `json:"server,omitempty"`
 	Upgrade         string `json:"upgrade,omitempty"` // protocol that follows
@@ -31,6 +33,15 @@ type httpBody struct {
 	WWWAuthenticate string `json:"www_authenticate,omitempty"`
 
 	HTTP2 *http2Body `json:"http2,omitempty"`
+}
+
+// contentRange is which part of the whole a response holds (RFC 9110 section
+// 14.4): the field as sent, and what can be read of it.
+type contentRange struct {
+	Raw   string `json:"raw"`
+	Start *int64 `json:"start,omitempty"` // offset of the first byte
+	End   *int64 `json:"end,omitempty"`   // and of the last
+	Size  *int64 `json:"size,omitempty"`  // of the whole
 }
 
 // http2Body is Suricata's object for what only HTTP/2 has.
@@ -70,7 +81,8 @@ func (w *Writer) response(ev *flow.Event, m *wire.HTTPResponse) error {
 func (w *Writer) transaction(r *flow.Record, q *request, m *wire.HTTPResponse, at int64) error {
 	var body httpBody
 	if q != nil {
-		body.Hostname, body.Port = splitHost(q.head.Host)
+		body.Hostname, body.Port = splitHost(requestHost(q.head))
+		body.Hostname = strings.ToLower(body.Hostname)
 		body.URL, body.Method, body.Protocol = q.head.Target, q.head.Method, q.head.Version
 		body.UserAgent, body.Referer, body.Authorization = q.head.UserAgent, q.head.Referer, q.head.AuthScheme
 	}
@@ -84,6 +96,7 @@ func (w *Writer) transaction(r *flow.Record, q *request, m *wire.HTTPResponse, a
 			body.Upgrade = m.Upgrade
 		}
 		body.ContentType, _, _ = strings.Cut(m.ContentType, ";")
+		body.Range = rangeOf(m.ContentRange)
 		switch {
 		case bodiless(body.Method, m.Status):
 			body.Length = new(int64(0))
@@ -100,6 +113,53 @@ func (w *Writer) transaction(r *flow.Record, q *request, m *wire.HTTPResponse, a
 	w.begin("http", "http", r, at)
 	w.line.HTTP = &body
 	return w.put()
+}
+
+// requestHost is whom a request is for. A target that names a host itself, as
+// towards a proxy, outweighs the Host field (RFC 9112 sections 3.2.2 and 3.2.3).
+func requestHost(m *wire.HTTPRequest) string {
+	host := m.Host
+	if m.Method == http.MethodConnect {
+		host = m.Target
+	} else if scheme, rest, ok := strings.Cut(m.Target, "://"); ok && !strings.ContainsAny(scheme, "/?#") {
+		host = rest
+		if end := strings.IndexAny(host, "/?#"); end >= 0 {
+			host = host[:end]
+		}
+		host = host[strings.LastIndexByte(host, '@')+1:]
+	}
+	return cmp.Or(host, m.Host)
+}
+
+// rangeOf reads "unit first-last/size", in which the range or the size may be
+// "*". It returns nil for a field that is absent.
+func rangeOf(raw string) *contentRange {
+	if raw == "" {
+		return nil
+	}
+	r := &contentRange{Raw: raw}
+	_, spec, ok := strings.Cut(raw, " ")
+	span, size, ok2 := strings.Cut(spec, "/")
+	if !ok || !ok2 {
+		return r
+	}
+	if first, last, ok := strings.Cut(span, "-"); ok {
+		start, end := offset(first), offset(last)
+		if start != nil && end != nil {
+			r.Start, r.End = start, end
+		}
+	}
+	r.Size = offset(size)
+	return r
+}
+
+// offset reads digits, nil for anything else.
+func offset(s string) *int64 {
+	n, err := strconv.ParseUint(s, 10, 63)
+	if err != nil {
+		return nil
+	}
+	return new(int64(n))
 }
 
 // bodiless tells the responses that have no body whatever they announce (RFC

@@ -48,6 +48,46 @@ func TestQUICExtensions(t *testing.T) {
 	}
 }
 
+func TestRequestHost(t *testing.T) {
+	for _, c := range []struct{ method, target, host, want string }{
+		{"GET", "/", "a.example", "a.example"},
+		{"GET", "/", "", ""},
+		{"GET", "http://b.example:8080/x?y", "a.example", "b.example:8080"},
+		{"GET", "http://user:secret@b.example?x", "", "b.example"},
+		{"GET", "http://b.example", "", "b.example"},
+		{"GET", "/redirect?to=http://b.example/", "a.example", "a.example"},
+		{"GET", "http:///", "a.example", "a.example"},
+		{"CONNECT", "b.example:443", "a.example", "b.example:443"},
+	} {
+		if got := requestHost(&wire.HTTPRequest{Method: c.method, Target: c.target, Host: c.host}); got != c.want {
+			t.Errorf("%s %s, Host %q: got %q, want %q", c.method, c.target, c.host, got, c.want)
+		}
+	}
+}
+
+func TestContentRange(t *testing.T) {
+	at := func(n int64) *int64 { return &n }
+	for raw, want := range map[string]*contentRange{
+		"":                           nil,
+		"bytes 0-1/10":               {Start: at(0), End: at(1), Size: at(10)},
+		"bytes 5-6/*":                {Start: at(5), End: at(6)},
+		"bytes */10":                 {Size: at(10)},
+		"bytes=0-1/10":               {}, // as of a request
+		"bytes 0-/10":                {Size: at(10)},
+		"bytes -1--2/-3":             {},
+		"bytes 0-1":                  {},
+		"bytes 0-1/1e3":              {Start: at(0), End: at(1)},
+		"x 0-1/99999999999999999999": {Start: at(0), End: at(1)},
+	} {
+		if want != nil {
+			want.Raw = raw
+		}
+		if diff := cmp.Diff(want, rangeOf(raw)); diff != "" {
+			t.Errorf("%q: differs (-want +got):\n%s", raw, diff)
+		}
+	}
+}
+
 func TestSplitHost(t *testing.T) {
 	for _, c := range []struct {
 		host, name string

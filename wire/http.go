@@ -73,6 +73,7 @@ const (
 	kindPlain httpKind = iota
 	kindHead
 	kindConnect
+	kindSimple // of HTTP/0.9: what is answered has no head
 )
 
 func (q *httpQueue) push(k httpKind) {
@@ -80,6 +81,14 @@ func (q *httpQueue) push(k httpKind) {
 		q.kind[(q.first+q.count)%maxHTTPQueue] = k
 		q.count++
 	}
+}
+
+// next is the kind of the request that is to be answered next.
+func (q *httpQueue) next() httpKind {
+	if q.count == 0 {
+		return kindPlain
+	}
+	return q.kind[q.first]
 }
 
 // pop returns kindPlain for a response to a request that was not seen.
@@ -273,6 +282,22 @@ func (s *httpStream) head(dir Dir, b []byte, msgs []Message) (int, []Message, er
 	}
 	if len(b) == 1 && b[0] == '\r' { // half an empty line
 		return 0, msgs, nil
+	}
+	if !s.begun {
+		if target, n := simpleRequest(b); n > 0 {
+			h.phase = phaseOpaque
+			s.queue.push(kindSimple)
+			return n, append(msgs, &HTTPRequest{Method: "GET", Target: string(target), Length: -1}), nil
+		}
+	} else if s.queue.next() == kindSimple && h.phase == phaseHead {
+		switch sniffStatusLine(b) {
+		case No:
+			h.phase = phaseOpaque
+			return len(b), msgs, nil
+		case Maybe:
+			return 0, msgs, nil
+		case Yes: // the server knows no HTTP/0.9
+		}
 	}
 	end := headEnd(b, h.scanned)
 	if end < 0 {

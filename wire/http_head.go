@@ -51,6 +51,9 @@ func sniffHTTP(_ Dir, b []byte) Match {
 		return Maybe
 	}
 	target, _ := requestTarget(rest[:end])
+	if len(target) == 0 {
+		target, _ = simpleRequest(b)
+	}
 	return matchIf(len(target) > 0)
 }
 
@@ -115,6 +118,25 @@ func requestTarget(line []byte) (target, version []byte) {
 	return target, version
 }
 
+// simpleRequest returns the target of a request of HTTP/0.9, which is a line
+// without a version (RFC 1945 section 4.1), and how many bytes it takes. Only
+// those are believed that name a path and end with it.
+func simpleRequest(b []byte) (target []byte, n int) {
+	const method = "GET "
+	if len(b) < len(method) || string(b[:len(method)]) != method {
+		return nil, 0
+	}
+	end := bytes.IndexByte(b[:min(len(b), maxHTTPTarget)], '\n')
+	if end < 0 {
+		return nil, 0
+	}
+	target = bytes.TrimRight(b[len(method):end], " \r")
+	if len(target) == 0 || target[0] != '/' || bytes.IndexByte(target, ' ') >= 0 || !plausibleTarget(target) {
+		return nil, 0
+	}
+	return target, end + 1
+}
+
 // httpFraming is how a head says where its body ends.
 type httpFraming struct {
 	length    int64 // the last Content-Length, -1 if absent or no number
@@ -160,9 +182,9 @@ func parseHTTPRequest(head []byte) (*HTTPRequest, httpFraming) {
 	for name, value, ok := nextField(&rest); ok; name, value, ok = nextField(&rest) {
 		switch {
 		case fieldIs(name, "host"):
-			m.Host = fieldText(value)
+			m.Host = again(m.Host, fieldText(value))
 		case fieldIs(name, "user-agent"):
-			m.UserAgent = fieldText(value)
+			m.UserAgent = again(m.UserAgent, fieldText(value))
 		case fieldIs(name, "referer"):
 			m.Referer = fieldText(value)
 		case fieldIs(name, "upgrade"):
@@ -200,6 +222,8 @@ func parseHTTPResponse(head []byte) (*HTTPResponse, httpFraming) {
 			m.ContentType = fieldText(value)
 		case fieldIs(name, "location"):
 			m.Location = fieldText(value)
+		case fieldIs(name, "content-range"):
+			m.ContentRange = fieldText(value)
 		case fieldIs(name, "upgrade"):
 			m.Upgrade = fieldText(value)
 		case fieldIs(name, "www-authenticate"):
@@ -275,6 +299,19 @@ func fieldText(value []byte) string {
 		b.Write(bytes.TrimSpace(line))
 	}
 	return b.String()
+}
+
+// again joins the values of a field that is sent more than once, up to about
+// 2,048 bytes (RFC 9110 section 5.3): a second Host is how attacks slip past
+// those who look at one of the two.
+func again(before, value string) string {
+	switch {
+	case before == "":
+		return value
+	case len(before) > maxHTTPField:
+		return before
+	}
+	return before + ", " + value
 }
 
 // authScheme is the scheme of a credentials or challenge field: a short token

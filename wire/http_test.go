@@ -76,6 +76,42 @@ func TestHTTPStream(t *testing.T) {
 			},
 		},
 		{
+			name: "HTTP/0.9: what is answered has no head",
+			in: []chunk{
+				{FromClient, []byte("GET /old \r\n")},
+				{FromServer, []byte("<html>")},
+				{FromServer, []byte("HTTP/1.1 200 OK\r\n\r\n")},
+			},
+			want: []Message{&HTTPRequest{Method: "GET", Target: "/old", Length: -1}},
+			err:  ErrDone,
+		},
+		{
+			name: "HTTP/0.9 to a server that does not know it, the answer in parts",
+			in: []chunk{
+				{FromClient, []byte("GET /\n")},
+				{FromServer, []byte("HTT")},
+				{FromServer, []byte("P/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")},
+			},
+			want: []Message{&HTTPRequest{Method: "GET", Target: "/", Length: -1}, ok(0)},
+		},
+		{
+			name: "HTTP/0.9 is the first request or none",
+			in:   []chunk{{FromClient, []byte(getBytes + "GET /\r\n\r\n")}},
+			want: []Message{get},
+			err:  ErrNotMine,
+		},
+		{
+			name: "a field that is sent twice, a part of the whole",
+			in: []chunk{
+				{FromClient, []byte("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\nUser-Agent: c\r\nuser-agent: d\r\n\r\n")},
+				{FromServer, []byte("HTTP/1.1 206 Partial\r\nContent-Range: bytes 0-1/9\r\nContent-Length: 2\r\n\r\n")},
+			},
+			want: []Message{
+				&HTTPRequest{Method: "GET", Target: "/", Version: "HTTP/1.1", Host: "a, b", UserAgent: "c, d", Length: -1},
+				&HTTPResponse{Status: 206, Version: "HTTP/1.1", ContentRange: "bytes 0-1/9", Length: 2},
+			},
+		},
+		{
 			name: "body until close holds no heads",
 			in: []chunk{
 				{FromClient, []byte(getBytes)},
@@ -233,6 +269,12 @@ func TestSniffHTTP(t *testing.T) {
 		{strings.Repeat("A", 25), No},
 		{"OPTIONS rtsp://a RTSP/1", Maybe},
 		{"OPTIONS rtsp://a RTSP/1.0\r\n", No},
+		{"GET /old\r\n", Yes}, // HTTP/0.9
+		{"GET /old", Maybe},
+		{"GET /a b\r\n", No},
+		{"GET old\r\n", No},
+		{"POST /old\r\n", No},
+		{"GET /\x01\r\n", No},
 		{"\r", Maybe},
 		{"\r\n", Maybe},
 		{"\r\nGE", Maybe},

@@ -176,9 +176,9 @@ func (m *TLSAlert) Protocol() string { return cmp.Or(m.Proto, "tls") }
 type HTTPRequest struct {
 	Method    string
 	Target    string // as sent, cut at 2,048 bytes
-	Version   string // "HTTP/1.1", "HTTP/2"
+	Version   string // "HTTP/1.1", "HTTP/2"; "" of HTTP/0.9, which says none
 	Stream    uint32 // of HTTP/2, by which request and response belong together; 0 in HTTP/1
-	Host      string // Host field as sent, "" if absent
+	Host      string // Host field as sent, "" if absent; several, as of UserAgent, are joined by ", "
 	UserAgent string
 	Referer   string // page that led here
 	// AuthScheme is the first word of Authorization ("Basic"); credentials
@@ -203,8 +203,10 @@ type HTTPResponse struct {
 	Location    string
 	AuthScheme  string // first word of WWW-Authenticate
 	Upgrade     string // with status 101 the protocol that follows
-	Length      int64  // Content-Length, -1 if absent
-	Truncated   bool   // the end of the head was never seen
+	// ContentRange says which part of the whole this is: "bytes 0-99/1000".
+	ContentRange string
+	Length       int64 // Content-Length, -1 if absent
+	Truncated    bool  // the end of the head was never seen
 }
 
 // Protocol implements Message.
