@@ -197,41 +197,46 @@ func (p *dnsParser) section(n int, worth bool) (more bool, err error) {
 			p.m.Truncated = true
 			return false, nil
 		}
-		rec, keep, err := p.record()
+		p.extra = append(p.extra, DNSRecord{}) // read in place: it is of 104 bytes
+		last := len(p.extra) - 1
+		rec := &p.extra[last]
+		keep, err := p.record(rec)
 		switch {
-		case errors.Is(err, ErrTruncated):
+		case err != nil:
+			p.extra = p.extra[:last]
+			if !errors.Is(err, ErrTruncated) {
+				return false, err
+			}
 			p.m.Truncated = true
 			return false, nil
-		case err != nil:
-			return false, err
 		case worth && !keep:
 			if p.inAuthority && len(p.authority) < maxDNSRecords {
-				p.authority = append(p.authority, rec)
+				p.authority = append(p.authority, *rec)
 			}
-			continue
-		case len(p.extra) == maxDNSRecords:
+			p.extra = p.extra[:last]
+		case last == maxDNSRecords:
+			p.extra = p.extra[:last]
 			p.m.Truncated = true
 			return false, nil
 		}
-		p.extra = append(p.extra, rec)
 	}
 	return true, nil
 }
 
 // record reads one record and moves past it. keep tells the kinds that are
 // worth keeping outside the answer section.
-func (p *dnsParser) record() (rec DNSRecord, keep bool, err error) {
+func (p *dnsParser) record(rec *DNSRecord) (keep bool, err error) {
 	name, next, err := p.name(len(p.b), p.off)
 	if err != nil {
-		return rec, false, err
+		return false, err
 	}
 	if next+10 > len(p.b) {
-		return rec, false, errDNSRecord
+		return false, errDNSRecord
 	}
 	fixed := p.b[next : next+10]
 	end := next + 10 + int(binary.BigEndian.Uint16(fixed[8:]))
 	if end > len(p.b) {
-		return rec, false, errDNSRecord
+		return false, errDNSRecord
 	}
 	rec.Type = binary.BigEndian.Uint16(fixed)
 	rec.TTL = binary.BigEndian.Uint32(fixed[4:])
@@ -242,8 +247,7 @@ func (p *dnsParser) record() (rec DNSRecord, keep bool, err error) {
 		p.m.RCode = uint8(min(code|uint32(p.m.RCode), 255))
 	}
 	rec.Name = name
-	keep, err = p.data(&rec, next+10, end)
-	return rec, keep, err
+	return p.data(rec, next+10, end)
 }
 
 // data reads the data of a record, which lies at b[start:end].

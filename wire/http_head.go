@@ -175,9 +175,9 @@ func parseHTTPRequest(head []byte) (*HTTPRequest, httpFraming) {
 		return nil, framing
 	}
 	m := &HTTPRequest{
-		Method:  string(method),
+		Method:  httpMethod(method),
 		Target:  string(target[:min(len(target), maxHTTPTarget)]),
-		Version: string(version),
+		Version: httpVersionText(version),
 	}
 	for name, value, ok := nextField(&rest); ok; name, value, ok = nextField(&rest) {
 		switch {
@@ -212,7 +212,7 @@ func parseHTTPResponse(head []byte) (*HTTPResponse, httpFraming) {
 	code := line[len(httpVersion)+2:]
 	m := &HTTPResponse{
 		Status:  int(code[0]-'0')*100 + int(code[1]-'0')*10 + int(code[2]-'0'),
-		Version: string(line[:len(httpVersion)+1]),
+		Version: httpVersionText(line[:len(httpVersion)+1]),
 	}
 	for name, value, ok := nextField(&rest); ok; name, value, ok = nextField(&rest) {
 		switch {
@@ -236,6 +236,30 @@ func parseHTTPResponse(head []byte) (*HTTPResponse, httpFraming) {
 	}
 	m.Length = framing.length
 	return m, framing
+}
+
+// httpMethod and httpVersionText spare the common ones their allocation.
+
+func httpMethod(b []byte) string {
+	switch string(b) {
+	case "GET":
+		return "GET"
+	case "HEAD":
+		return "HEAD"
+	case "POST":
+		return "POST"
+	}
+	return string(b)
+}
+
+func httpVersionText(b []byte) string {
+	switch string(b) {
+	case "HTTP/1.0":
+		return "HTTP/1.0"
+	case "HTTP/1.1":
+		return "HTTP/1.1"
+	}
+	return string(b)
 }
 
 // cutLine splits off the first line, without its line end.
