@@ -97,24 +97,17 @@ func (p *dnsParser) parse(proto string, b []byte) (Message, error) {
 		return nil, errDNSMany
 	}
 	one := p.message()
-	m := &one.DNS
-	*m = DNS{
-		Proto:     proto,
-		ID:        binary.BigEndian.Uint16(b),
-		Response:  flags&dnsFlagResponse != 0,
-		Opcode:    uint8(flags >> 11 & 15),
-		RCode:     uint8(flags & 15),
-		Flags:     flags,
-		Truncated: flags&dnsFlagTC != 0,
-		Questions: one.question[:0],
-	}
+	m := &one.DNS // empty, and no literal: see modbusStream.read
+	m.Proto, m.ID = proto, binary.BigEndian.Uint16(b)
+	m.Response, m.Truncated = flags&dnsFlagResponse != 0, flags&dnsFlagTC != 0
+	m.Opcode, m.RCode, m.Flags = uint8(flags>>11&15), uint8(flags&15), flags
+	m.Questions = one.question[:0]
 	p.m, p.b, p.off, p.seenCount = m, b, dnsHeaderLen, 0
 	for range h.questions {
-		q, err := p.question()
-		if err != nil {
+		m.Questions = append(m.Questions, DNSQuestion{})
+		if err := p.question(&m.Questions[len(m.Questions)-1]); err != nil {
 			return nil, err
 		}
-		m.Questions = append(m.Questions, q)
 	}
 	if err := p.readRecords(h); err != nil {
 		return nil, err
@@ -133,24 +126,21 @@ func dnsHeaderOf(b []byte) dnsHeader {
 	}
 }
 
-func (p *dnsParser) question() (DNSQuestion, error) {
+// question reads one question and moves past it.
+func (p *dnsParser) question(q *DNSQuestion) error {
 	name, next, err := p.name(len(p.b), p.off)
 	if err != nil {
-		return DNSQuestion{}, err
+		return err
 	}
 	if next+4 > len(p.b) {
-		return DNSQuestion{}, errDNSEntry
+		return errDNSEntry
 	}
-	q := DNSQuestion{
-		Name:  name,
-		Type:  binary.BigEndian.Uint16(p.b[next:]),
-		Class: binary.BigEndian.Uint16(p.b[next+2:]),
-	}
+	q.Name, q.Type, q.Class = name, binary.BigEndian.Uint16(p.b[next:]), binary.BigEndian.Uint16(p.b[next+2:])
 	if p.m.Proto == "mdns" {
 		q.Class &^= 0x8000 // "unicast response wanted", RFC 6762 section 5.4
 	}
 	p.off = next + 4
-	return q, nil
+	return nil
 }
 
 // readRecords reads the three record sections. Where the message is cut off it

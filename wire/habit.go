@@ -18,9 +18,12 @@ type habit uint64
 
 // with returns h with one more part, which may be 0: as many parts of 0 as one
 // likes are as many different habits.
-func (h habit) with(part uint64) habit {
+func (h habit) with(part uint64) habit { return h.withTwo(part, 0) }
+
+// withTwo does so for two parts, with one multiplication.
+func (h habit) withTwo(a, b uint64) habit {
 	// Multiply and fold, as wyhash does; the constants are of no meaning.
-	hi, lo := bits.Mul64(uint64(h)^0x9e3779b97f4a7c15, part^0xd1342543de82ef95)
+	hi, lo := bits.Mul64(uint64(h)^a^0x9e3779b97f4a7c15, b^0xd1342543de82ef95)
 	return habit(hi^lo) ^ h
 }
 
@@ -31,17 +34,17 @@ func (h habit) withText(s string) habit { return withAll(h, s) }
 func (h habit) withBytes(b []byte) habit { return withAll(h, b) }
 
 func withAll[T string | []byte](h habit, s T) habit {
-	h = h.with(uint64(len(s)))
+	size := uint64(len(s))
 	for len(s) > 0 {
 		var part uint64
 		n := min(len(s), 8)
 		for i := range n {
 			part |= uint64(s[i]) << (8 * i)
 		}
-		h = h.with(part)
+		h = h.withTwo(part, size)
 		s = s[n:]
 	}
-	return h
+	return h.withTwo(0, size)
 }
 
 // value is the habit as Habitual wants it, never 0.

@@ -20,10 +20,11 @@ func (m *S7) Habit() uint64 {
 	if m.Error != 0 || m.Truncated || m.Class() == CommandControl {
 		return 0
 	}
-	h := habit(0).with(habitBit(m.Response) | uint64(m.Kind)<<8 | uint64(m.Function)<<16 | uint64(m.Group)<<24 | uint64(m.Sub)<<32).withText(m.Called)
+	h := habit(0).withText(m.Called).
+		withTwo(habitBit(m.Response)|uint64(m.Kind)<<8|uint64(m.Function)<<16|uint64(m.Group)<<24|uint64(m.Sub)<<32, uint64(len(m.Items)))
 	for i := range m.Items {
 		v := &m.Items[i]
-		h = h.with(uint64(v.Area) | uint64(v.Type)<<8 | uint64(v.DB)<<16 | uint64(v.Count)<<32).with(uint64(v.Address))
+		h = h.withTwo(uint64(v.Area)|uint64(v.Type)<<8|uint64(v.DB)<<16|uint64(v.Count)<<32, uint64(v.Address))
 	}
 	return h.value()
 }
@@ -33,7 +34,7 @@ func (m *MMS) Habit() uint64 {
 	if m.Error || m.Truncated || m.Class() == CommandControl {
 		return 0
 	}
-	return habit(0).with(uint64(m.PDU)).with(uint64(m.Service + 1)).withText(m.Domain).withText(m.Item).value()
+	return habit(0).withTwo(uint64(m.PDU), uint64(m.Service+1)).withText(m.Domain).withText(m.Item).value()
 }
 
 // Habit implements Habitual.
@@ -41,14 +42,14 @@ func (m *ENIP) Habit() uint64 {
 	if m.Status != 0 || m.Truncated || m.Identity != nil {
 		return 0
 	}
-	h := habit(0).with(habitBit(m.Response) | uint64(m.Command)<<8 | uint64(m.Session)<<32)
+	h := habit(0).withTwo(habitBit(m.Response)|uint64(m.Command)<<8|uint64(m.Session)<<32, uint64(len(m.CIP)))
 	for i := range m.CIP {
 		r := &m.CIP[i]
 		if r.Status != 0 || r.ServiceClass() == CommandControl {
 			return 0
 		}
-		h = h.with(uint64(r.Service) | habitBit(r.Response)<<8 | habitBit(r.Symbol != "")<<9 | uint64(r.PCCC)<<16 | uint64(r.Class)<<32).
-			with(uint64(r.Instance) | uint64(r.Attribute)<<32)
+		h = h.withTwo(uint64(r.Service)|habitBit(r.Response)<<8|habitBit(r.Symbol != "")<<9|uint64(r.PCCC)<<16|uint64(r.Class)<<32,
+			uint64(r.Instance)|uint64(r.Attribute)<<32)
 		if r.Symbol != "" {
 			h = h.withText(r.Symbol)
 		}
@@ -62,12 +63,11 @@ func (m *DNP3) Habit() uint64 {
 	if m.Truncated || m.Class() == CommandControl {
 		return 0
 	}
-	h := habit(0).with(uint64(m.LinkControl&^frameCount) | uint64(m.Function)<<8 | uint64(m.IIN)<<16 | habitBit(m.Application)<<32).
-		with(uint64(m.Source) | uint64(m.Destination)<<16)
+	h := habit(0).withTwo(uint64(m.LinkControl&^frameCount)|uint64(m.Function)<<8|uint64(m.IIN)<<16|habitBit(m.Application)<<32,
+		uint64(m.Source)|uint64(m.Destination)<<16|uint64(len(m.Objects))<<32)
 	for i := range m.Objects {
 		o := &m.Objects[i]
-		h = h.with(uint64(o.Group) | uint64(o.Variation)<<8 | uint64(o.Qualifier)<<16 | uint64(o.Count)<<32).
-			with(uint64(o.Start) | uint64(o.Stop)<<32)
+		h = h.withTwo(uint64(o.Group)|uint64(o.Variation)<<8|uint64(o.Qualifier)<<16|uint64(o.Count)<<32, uint64(o.Start)|uint64(o.Stop)<<32)
 	}
 	return h.value()
 }
@@ -77,8 +77,8 @@ func (m *IEC104) Habit() uint64 {
 	if m.Truncated || m.Negative || m.Control != 0 || m.Class() == CommandControl {
 		return 0
 	}
-	return habit(0).with(uint64(m.Type) | uint64(m.Cause)<<8 | uint64(m.Station)<<16 | uint64(m.Address)<<32).
-		with(uint64(m.Count) | habitBit(m.Sequence)<<8).value()
+	return habit(0).withTwo(uint64(m.Type)|uint64(m.Cause)<<8|uint64(m.Station)<<16|uint64(m.Address)<<32,
+		uint64(m.Count)|habitBit(m.Sequence)<<8).value()
 }
 
 // Habit implements Habitual.
@@ -86,8 +86,8 @@ func (m *BACnet) Habit() uint64 {
 	if m.Truncated || m.PDU == 0 || m.PDU >= BACnetError || m.Class() == CommandControl {
 		return 0
 	}
-	return habit(0).with(uint64(m.BVLC) | uint64(m.PDU)<<8 | uint64(m.Service)<<16 | uint64(m.Destination)<<32 | uint64(m.Source)<<48).
-		with(uint64(m.Object) | uint64(m.Property)<<32).value()
+	return habit(0).withTwo(uint64(m.BVLC)|uint64(m.PDU)<<8|uint64(m.Service)<<16|uint64(m.Destination)<<32|uint64(m.Source)<<48,
+		uint64(m.Object)|uint64(m.Property)<<32).value()
 }
 
 // Habit implements Habitual.
@@ -95,7 +95,7 @@ func (m *OPCUA) Habit() uint64 {
 	if m.Truncated || m.Kind != "MSG" || m.Status != 0 || m.Class() == CommandControl {
 		return 0
 	}
-	return habit(0).with(uint64(m.Channel)).with(uint64(m.Service) | habitBit(m.Response)<<32).value()
+	return habit(0).withTwo(uint64(m.Channel), uint64(m.Service)|habitBit(m.Response)<<32).value()
 }
 
 // Habit implements Habitual: only a change of state is news.
@@ -103,5 +103,5 @@ func (m *GOOSE) Habit() uint64 {
 	if m.Truncated || m.Sequence == 0 {
 		return 0
 	}
-	return habit(0).with(uint64(m.AppID) | habitBit(m.Simulation)<<16 | uint64(m.Config)<<32).with(uint64(m.State)).withText(m.Control).value()
+	return habit(0).withTwo(uint64(m.AppID)|habitBit(m.Simulation)<<16|uint64(m.Config)<<32, uint64(m.State)).withText(m.Control).value()
 }

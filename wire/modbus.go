@@ -394,8 +394,8 @@ func (m *Modbus) Habit() uint64 {
 	if m.Exception != 0 || len(m.Objects) > 0 || m.Truncated {
 		return 0
 	}
-	return habit(0).with(habitBit(m.Response) | uint64(m.Unit)<<8 | uint64(m.Function)<<16 | uint64(m.Sub)<<32).
-		with(uint64(m.Read.Address) | uint64(m.Read.Quantity)<<16 | uint64(m.Write.Address)<<32 | uint64(m.Write.Quantity)<<48).value()
+	return habit(0).withTwo(habitBit(m.Response)|uint64(m.Unit)<<8|uint64(m.Function)<<16|uint64(m.Sub)<<32,
+		uint64(m.Read.Address)|uint64(m.Read.Quantity)<<16|uint64(m.Write.Address)<<32|uint64(m.Write.Quantity)<<48).value()
 }
 
 // AppendCommands implements Commander.

@@ -202,9 +202,10 @@ func (m *S7) item(c *cursor) bool {
 	if spec.u8() != s7Any || n != 10 {
 		return true
 	}
-	i := S7Item{Type: spec.u8(), Count: spec.u16(), DB: spec.u16(), Area: spec.u8()}
+	m.Items = append(m.Items, S7Item{})
+	i := &m.Items[len(m.Items)-1]
+	i.Type, i.Count, i.DB, i.Area = spec.u8(), spec.u16(), spec.u16(), spec.u8()
 	i.Address = uint32(spec.u8())<<16 | uint32(spec.u16())
-	m.Items = append(m.Items, i)
 	return true
 }
 

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"strings"
 
@@ -142,9 +143,8 @@ func (m *ClientHello) readExtension(id uint16, data cryptobyte.String) {
 // uint16List reads big-endian values, without GREASE.
 func uint16List(s cryptobyte.String) []uint16 {
 	list := make([]uint16, 0, len(s)/2)
-	var v uint16
-	for s.ReadUint16(&v) {
-		if !isGREASE(v) {
+	for ; len(s) >= 2; s = s[2:] {
+		if v := binary.BigEndian.Uint16(s); !isGREASE(v) {
 			list = append(list, v)
 		}
 	}
