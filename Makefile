@@ -59,9 +59,20 @@ TEST_TOOLS := tshark:tshark tcpdump:tcpdump gcc:gcc ip:iproute2 clang-14:clang-1
 TEST_FILES := /usr/lib/$(shell uname -m)-linux-gnu/rsyslog/lmnsd_gtls.so:rsyslog-gnutls \
 	/usr/include/bpf/bpf_helpers.h:libbpf-dev
 
+# Programs that tests need and that are built from source: package@version. The
+# last InfluxDB that is Go alone; it speaks the v2 API and Flux.
+GO_TOOLS := github.com/influxdata/influxdb/cmd/influxd@v1.8.10
+
 # Servers are installed and not started (policy-rc.d): each test starts its own.
 .PHONY: test-deps
 test-deps: ## install what the tests need (Debian, as root; quick when all is there)
+	@for p in $(GO_TOOLS); do \
+		dir="$$(go env GOPATH)/gatehouse-tools/$${p##*/}"; \
+		if [[ ! -d $$dir ]]; then \
+			echo "build $$p"; \
+			GOBIN="$$dir" GOFLAGS=-mod=mod go install "$$p" || { rm -rf "$$dir"; echo "tests that need it will skip"; }; \
+		fi; \
+	done
 	@missing=(); \
 	export PATH="$$PATH:/usr/sbin"; \
 	for t in $(TEST_TOOLS); do \
@@ -134,7 +145,7 @@ BENCH_TOOLS := tcpdump:tcpdump softflowd:softflowd argus:argus-server ndpiReader
 
 .PHONY: bench-deps
 bench-deps: ## install the programs that make bench compares with (Debian, as root)
-	@$(MAKE) test-deps TEST_TOOLS="$(BENCH_TOOLS)" TEST_FILES=
+	@$(MAKE) test-deps TEST_TOOLS="$(BENCH_TOOLS)" TEST_FILES= GO_TOOLS=
 
 .PHONY: bench bench-peers bench-stages bench-all
 bench: bench-peers bench-stages ## measure beside other programs and stage by stage, into docs/performance.md (3 minutes)

@@ -1,8 +1,12 @@
 package notify
 
 import (
+	"bytes"
+	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -110,8 +114,8 @@ func vocabulary(t *testing.T) (measurements, tags, fields map[string]bool) {
 
 func note(name string, in map[string]bool) { in[name] = true }
 
-// TestFluxNames holds the queries that no server here can run to the names that
-// there are.
+// TestFluxNames holds the queries to the names that there are, also where the
+// server for TestFluxDashboard is not to be had.
 func TestFluxNames(t *testing.T) {
 	measurements, tags, fields := vocabulary(t)
 	find := func(text, pattern string, known map[string]bool) {
@@ -175,6 +179,107 @@ func dashboardData(t *testing.T, s *influx, end time.Time) {
 	for i := range notices {
 		deliverAll(t, s, notices[i:i+1])
 	}
+}
+
+// TestFluxDashboard runs every query on InfluxDB.
+func TestFluxDashboard(t *testing.T) {
+	base := influxDB18(t)
+	s := open(t, influxAt(base)).(*influx)
+	end := testMinute
+	dashboardData(t, s, end)
+	// Variables list what there was in the last 30 days.
+	recent, health := testMinutes(1, 1), testHealth
+	recent[0].Time, health.Time = time.Now().UTC().Truncate(time.Minute), time.Now()
+	if err := errors.Join(s.DeliverSeries(t.Context(), recent), s.DeliverHealth(t.Context(), health)); err != nil {
+		t.Fatal(err)
+	}
+	imports := regexp.MustCompile(`(?m)^import .*\n`)
+	fill := func(query string) string {
+		query = strings.NewReplacer("${bucket}", "gatehouse", "${site:regex}", ".*", "${device:regex}", ".*").Replace(query)
+		return fmt.Sprintf("%sv = {timeRangeStart: %s, timeRangeStop: %s, windowPeriod: 10m}\n%s", strings.Join(imports.FindAllString(query, -1), ""),
+			end.Add(-time.Hour).Format(time.RFC3339), end.Format(time.RFC3339), imports.ReplaceAllString(query, ""))
+	}
+	d := readDashboard(t, "flux")
+	for _, v := range d.Templating.List {
+		if v.Type == "query" && len(flux(t, base, fill(v.Query))) == 0 {
+			t.Errorf("variable %s: %s gives nothing", v.Name, v.Query)
+		}
+	}
+	for _, p := range d.Panels {
+		for _, q := range p.Targets {
+			rows := flux(t, base, fill(q.Query))
+			var values []string
+			for _, r := range rows {
+				values = append(values, strings.TrimPrefix(r["_time"]+" "+r["_field"]+" "+r["_value"], "2026-01-05T"))
+			}
+			slices.Sort(values)
+			if len(rows) == 0 {
+				t.Errorf("%s: %s gives nothing", p.Title, q.Query)
+			}
+			var want []string
+			switch {
+			case p.Title == "Alerts by kind":
+				want = []string{"  3"} // however often they changed
+			case p.Title == "Most traffic":
+				want = []string{"  90000", "  90000"}
+			case strings.HasPrefix(p.Title, "Traffic"):
+				before := ""
+				if strings.Contains(q.Query, "union") {
+					before = ", as in the four weeks before" // and at the same times
+				}
+				for m := 10; m <= 60; m += 10 { // 10 minutes of 2 devices, at their end
+					at := end.Add(time.Duration(m-60) * time.Minute).Format("15:04:05Z")
+					want = append(want, at+" bytes_in"+before+" 20000", at+" bytes_out"+before+" 10000")
+				}
+			case p.Title == "Latest alerts":
+				if len(rows) != 3 || rows[0]["summary"] != "tv" || rows[0]["score"] != "12.5" || rows[0]["_time"] < rows[1]["_time"] {
+					t.Errorf("%s: %v", p.Title, rows)
+				}
+			}
+			if want != nil && !slices.Equal(values, want) {
+				t.Errorf("%s: %q, want %q", p.Title, values, want)
+			}
+		}
+	}
+}
+
+// flux asks InfluxDB and returns rows by the names of their columns.
+func flux(t *testing.T, base, query string) []map[string]string {
+	t.Helper()
+	body, err := json.Marshal(map[string]any{"query": query, "dialect": map[string]any{"header": true, "annotations": []string{}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.Post(base+"/api/v2/query", "application/json", bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %d %s %v", query, resp.StatusCode, answer, err)
+	}
+	var rows []map[string]string
+	// Each header has an empty line before it.
+	for table := range strings.SplitSeq(strings.TrimSpace(string(answer)), "\r\n\r\n") {
+		lines, err := csv.NewReader(strings.NewReader(table)).ReadAll()
+		if err != nil {
+			t.Fatalf("%s: %v in %s", query, err, table)
+		}
+		for i, line := range lines {
+			row := make(map[string]string)
+			for c, value := range line {
+				row[lines[0][c]] = value
+			}
+			if i > 0 {
+				rows = append(rows, row)
+			}
+			if text, failed := row["error"]; failed && i > 0 {
+				t.Fatalf("%s: %s", query, text)
+			}
+		}
+	}
+	return rows
 }
 
 // TestInfluxQLDashboard runs every query on InfluxDB.

@@ -11,14 +11,16 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"gatehouse/alert"
+	"gatehouse/internal/testkit"
 )
 
-// influxDB starts InfluxDB 1.6 and a proxy that maps the v2 write API to its
-// own, and returns the address of the proxy and a way to ask.
-func influxDB(t *testing.T) (string, func(query string) [][]any) {
+// startInfluxDB starts a server of InfluxDB 1.x with an empty database and
+// returns its address.
+func startInfluxDB(t *testing.T, program string) string {
 	t.Helper()
 	dir, port := t.TempDir(), freePort(t)
 	config := filepath.Join(dir, "influxdb.conf")
@@ -33,15 +35,30 @@ wal-dir = %q
 store-enabled = false
 [http]
 bind-address = "127.0.0.1:%s"
+flux-enabled = true
 `, freePort(t), filepath.Join(dir, "meta"), filepath.Join(dir, "data"), filepath.Join(dir, "wal"), port)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	startServer(t, "influxd", "-config", config)
+	startServer(t, program, "-config", config)
 	awaitPort(t, port)
 	base := "http://127.0.0.1:" + port
-	ask := func(query string) [][]any { return influxQL(t, base, query) }
-	ask("CREATE DATABASE gatehouse")
+	influxQL(t, base, "CREATE DATABASE gatehouse")
+	return base
+}
+
+// influxDB18 is InfluxDB 1.8.10, the last that is Go alone. It speaks the v2
+// API and Flux.
+func influxDB18(t *testing.T) string {
+	t.Helper()
+	return startInfluxDB(t, testkit.NeedGoTool(t, "github.com/influxdata/influxdb/cmd/influxd@v1.8.10"))
+}
+
+// influxDB starts InfluxDB 1.6 and a proxy that maps the v2 write API to its
+// own, and returns the address of the proxy and a way to ask.
+func influxDB(t *testing.T) (string, func(query string) [][]any) {
+	t.Helper()
+	base := startInfluxDB(t, "influxd")
 	proxy := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		in := r.In.URL.Query()
 		precision := map[string]string{"ns": "n", "s": "s"}[in.Get("precision")]
@@ -49,13 +66,13 @@ bind-address = "127.0.0.1:%s"
 			t.Errorf("unexpected request to %s", r.In.URL)
 		}
 		r.Out.URL = &url.URL{
-			Scheme: "http", Host: "127.0.0.1:" + port, Path: "/write",
+			Scheme: "http", Host: strings.TrimPrefix(base, "http://"), Path: "/write",
 			RawQuery: url.Values{"db": {in.Get("bucket")}, "precision": {precision}}.Encode(),
 		}
 		r.Out.Header.Del("Authorization") // 1.6 does not know tokens
 	}})
 	t.Cleanup(proxy.Close)
-	return proxy.URL, ask
+	return proxy.URL, func(query string) [][]any { return influxQL(t, base, query) }
 }
 
 // influxQL asks InfluxDB 1.x, and returns rows with the names of columns as the
@@ -97,7 +114,18 @@ func influxQL(t *testing.T, base, query string) [][]any {
 // TestInfluxDBReadsBack holds that every tag and field arrives and reads back
 // as it was, texts too.
 func TestInfluxDBReadsBack(t *testing.T) {
-	address, ask := influxDB(t)
+	t.Run("1.6 behind a proxy", func(t *testing.T) {
+		address, ask := influxDB(t)
+		readsBack(t, address, ask)
+	})
+	t.Run("1.8 by its v2 API", func(t *testing.T) {
+		address := influxDB18(t)
+		readsBack(t, address, func(query string) [][]any { return influxQL(t, address, query) })
+	})
+}
+
+func readsBack(t *testing.T, address string, ask func(query string) [][]any) {
+	t.Helper()
 	s := open(t, influxAt(address)).(*influx)
 	notices := testNotices(t)
 	for i, text := range hostileTexts {

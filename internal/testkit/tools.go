@@ -1,8 +1,11 @@
 package testkit
 
 import (
+	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -10,15 +13,34 @@ import (
 // such as tshark. Without it the test is skipped; with CI=true it fails.
 func NeedTool(tb testing.TB, name string) string {
 	tb.Helper()
-	path, err := exec.LookPath(name)
+	found, err := exec.LookPath(name)
 	if err != nil {
 		// Servers are kept there, which is not on everybody's PATH.
-		path, err = exec.LookPath(filepath.Join("/usr/sbin", name))
+		found, err = exec.LookPath(filepath.Join("/usr/sbin", name))
 	}
 	if err != nil {
 		unavailable(tb, "needs the program "+name+": run make test-deps as root, or apt-get install "+debianPackage(name))
 	}
-	return path
+	return found
+}
+
+// NeedGoTool returns the path of a program that is built from the module of
+// another project, given as "go install" wants it: package@version. Without it
+// the test is skipped; with CI=true it fails.
+func NeedGoTool(tb testing.TB, pkg string) string {
+	tb.Helper()
+	out, err := exec.CommandContext(tb.Context(), "go", "env", "GOPATH").Output()
+	if err != nil {
+		tb.Fatalf("ask for GOPATH: %v", err)
+	}
+	// As the Makefile puts it there.
+	name := path.Base(pkg)
+	program, _, _ := strings.Cut(name, "@")
+	file := filepath.Join(strings.TrimSpace(string(out)), "gatehouse-tools", name, program)
+	if _, err := os.Stat(file); err != nil {
+		unavailable(tb, "needs "+pkg+": run make test-deps")
+	}
+	return file
 }
 
 // debianPackage is the Debian package that holds a program, where it is not
