@@ -35,8 +35,12 @@ func (*SSH) Protocol() string { return "ssh" }
 
 // Bounds of the SSH parser.
 const (
-	maxSSHBanner = 255   // with its line end (RFC 4253 section 4.2)
+	maxSSHBanner = 255   // with its line end (RFC 4253 section 4.2), of which that much is kept
+	maxSSHLine   = 1024  // some send longer ones
+	maxSSHLines  = 64    // of a server before its identification
 	maxSSHPacket = 35000 // that every implementation must be able to take (section 6.1)
+
+	sshBannerStart = "SSH-"
 
 	sshKexInit = 20
 	sshNewKeys = 21
@@ -57,7 +61,8 @@ type sshStream struct {
 // sshHalf is one direction.
 type sshHalf struct {
 	phase sshPhase
-	ended bool // nothing more of it will be seen
+	lines uint8 // that were passed over
+	ended bool  // nothing more of it will be seen
 	end   SSHEnd
 	lists sshLists
 }
@@ -80,8 +85,31 @@ func newSSHStream() Stream { return &sshStream{} }
 
 var _ Flusher = (*sshStream)(nil)
 
-// sniffSSH recognises an identification string of version 1 or 2.
-func sniffSSH(_ Dir, b []byte) Match {
+// sniffSSH recognises an identification string of version 1 or 2. A server may
+// send lines of text before its own (RFC 4253 section 4.2).
+func sniffSSH(dir Dir, b []byte) Match {
+	for dir == FromServer && sniffSSHBanner(b) == No {
+		if bytes.HasPrefix(b, []byte(sshBannerStart)) {
+			return No // a version of nobody
+		}
+		line, rest, ok := bytes.Cut(b, []byte("\n"))
+		for _, c := range line {
+			if !isText(c) {
+				return No
+			}
+		}
+		if !ok || len(rest) == 0 {
+			return Maybe
+		}
+		b = rest
+	}
+	return sniffSSHBanner(b)
+}
+
+// isText tells the bytes of text in UTF-8.
+func isText(c byte) bool { return c >= ' ' && c != 0x7f || c == '\t' || c == '\r' || c == '\n' }
+
+func sniffSSHBanner(b []byte) Match {
 	const v1, v2, enough = "SSH-1.", "SSH-2.", 8
 	n := min(len(b), len(v1))
 	if string(b[:n]) != v1[:n] && string(b[:n]) != v2[:n] || len(b) > n && !isDigit(b[n]) {
@@ -171,20 +199,27 @@ func (h *sshHalf) version1() bool {
 	return strings.HasPrefix(h.end.Version, "1.") && h.end.Version != "1.99"
 }
 
-// banner reads the identification string, 0 bytes if it is incomplete. Some
-// implementations of version 1 end it with a line feed alone.
+// banner reads the identification string, or a line of text before that of a
+// server; 0 bytes if it is incomplete. Some implementations of version 1 end it
+// with a line feed alone.
 func (h *sshHalf) banner(dir Dir, b []byte) (int, error) {
 	if sniffSSH(dir, b) == No {
 		return 0, errSSHKind
 	}
-	end := bytes.IndexByte(b[:min(len(b), maxSSHBanner)], '\n')
+	end := bytes.IndexByte(b[:min(len(b), maxSSHLine)], '\n')
 	if end < 0 {
-		if len(b) >= maxSSHBanner {
+		if len(b) >= maxSSHLine {
 			return 0, errSSHKind
 		}
 		return 0, nil
 	}
-	line := bytes.TrimRight(b[len("SSH-"):end], "\r")
+	if !bytes.HasPrefix(b[:end], []byte(sshBannerStart)) {
+		if h.lines++; h.lines > maxSSHLines {
+			return 0, errSSHKind
+		}
+		return end + 1, nil
+	}
+	line := bytes.TrimRight(b[len(sshBannerStart):min(end, maxSSHBanner)], "\r")
 	version, rest, ok := bytes.Cut(line, []byte("-"))
 	if !ok {
 		return 0, errSSHKind

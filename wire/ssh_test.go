@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"crypto/md5"
 	"crypto/rand"
@@ -157,8 +158,17 @@ func TestSSHStream(t *testing.T) {
 			Server: SSHEnd{Version: "2.0", Software: "dropbear_2022.83"},
 		}}, nil},
 		{"no software", []chunk{{FromServer, []byte("SSH-2.0\r\n")}}, nil, ErrNotMine},
-		{"a line of 300 bytes", []chunk{{FromServer, []byte("SSH-2.0-" + strings.Repeat("x", 300))}}, nil, ErrNotMine},
-		{"another protocol", []chunk{{FromServer, []byte("220 SSH-2.0")}}, nil, ErrNotMine},
+		{"a line of 300 bytes", []chunk{{FromServer, []byte("SSH-2.0-" + strings.Repeat("x", 300) + "\r\n")}}, []Message{&SSH{
+			Server: SSHEnd{Version: "2.0", Software: strings.Repeat("x", maxSSHBanner-len("SSH-2.0-"))},
+		}}, nil},
+		{"a line of 1100 bytes", []chunk{{FromServer, []byte("SSH-2.0-" + strings.Repeat("x", 1100))}}, nil, ErrNotMine},
+		{"lines of text before it", []chunk{{FromServer, join("Keep out.\r\n\n", "Tschüß\r\n", banner)}}, []Message{&SSH{
+			Server: SSHEnd{Version: "2.0", Software: "dropbear_2022.83"},
+		}}, nil},
+		{"lines of text without end", []chunk{{FromServer, bytes.Repeat([]byte("a\n"), maxSSHLines+1)}}, nil, ErrNotMine},
+		{"bytes that are no text before it", []chunk{{FromServer, join("a\x00\n", banner)}}, nil, ErrNotMine},
+		{"a client sends no text before it", []chunk{{FromClient, join("a\n", banner)}}, nil, ErrNotMine},
+		{"another protocol", []chunk{{FromServer, []byte("220 SSH-2.0")}}, nil, nil},
 		{"a packet of 64 KiB", []chunk{{FromServer, join(banner, 0, 1, 0, 0, 4, 20)}}, []Message{&SSH{
 			Server: SSHEnd{Version: "2.0", Software: "dropbear_2022.83"},
 		}}, ErrMalformed},
@@ -278,6 +288,36 @@ func BenchmarkSSH(b *testing.B) {
 				}
 				break
 			}
+		}
+	}
+}
+
+// TestSniffSSH: lines of text may stand before what a server says, not before
+// what a client does.
+func TestSniffSSH(t *testing.T) {
+	for _, tt := range []struct {
+		in             string
+		client, server Match
+	}{
+		{"SSH-2.0-x", Yes, Yes},
+		{"SSH-1.5-x", Yes, Yes},
+		{"SSH-", Maybe, Maybe},
+		{"SSH-3.0-x", No, No},
+		{"hello\nSSH-3.0-x", No, No},
+		{"hello\r\nSSH-2.0-x", No, Yes},
+		{"hello\r\n\r\nSSH-1.99-x", No, Yes},
+		{"hello\r\nSSH", No, Maybe},
+		{"hello\r\n", No, Maybe},
+		{"hello", No, Maybe},
+		{"hello\x00", No, No},
+		{"hello\r\nworld\x00\r\nSSH-2.0-x", No, No},
+		{"\x16\x03\x01", No, No},
+	} {
+		if got := sniffSSH(FromClient, []byte(tt.in)); got != tt.client {
+			t.Errorf("%q of a client: %v, want %v", tt.in, got, tt.client)
+		}
+		if got := sniffSSH(FromServer, []byte(tt.in)); got != tt.server {
+			t.Errorf("%q of a server: %v, want %v", tt.in, got, tt.server)
 		}
 	}
 }
