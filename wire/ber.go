@@ -76,3 +76,23 @@ func (e *ber) child(class uint8, tag uint32) (ber, bool) {
 		b = rest
 	}
 }
+
+// berTag names an element by its class and number.
+type berTag struct {
+	class uint8
+	tag   uint32
+}
+
+// at returns the content of the element that path leads to from e, each the
+// first of its name within the one before; nil if there is none.
+func (e *ber) at(path ...berTag) []byte {
+	found := *e
+	for _, step := range path {
+		next, ok := found.child(step.class, step.tag)
+		if !ok {
+			return nil
+		}
+		found = next
+	}
+	return found.content
+}

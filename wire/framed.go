@@ -12,6 +12,15 @@ type framing interface {
 	read(dir Dir, b []byte, cut bool, msgs []Message) ([]Message, error)
 }
 
+// parted is a framing that reads more of some messages than of others.
+type parted interface {
+	framing
+	// part returns how much of the message of size bytes at the head of b is to
+	// be read, 0 if more bytes are needed to tell: it takes the place of
+	// framedStream.head. An error ends the stream.
+	part(b []byte, size int) (int, error)
+}
+
 // ender is a framing that has something to say when nothing more of a
 // direction can be read, such as a login that was not answered.
 type ender interface {
@@ -23,6 +32,7 @@ type ender interface {
 // passed over.
 type framedStream struct {
 	framing framing
+	parted  parted // the framing if it is one, else nil
 	head    int
 	left    [2]int // bytes of a message that has been read, still to come
 }
@@ -48,7 +58,12 @@ func (s *framedStream) Feed(dir Dir, b []byte, msgs []Message) (int, []Message, 
 			return n, s.ended(msgs), err
 		}
 		need := min(size, s.head)
-		if size == 0 || len(rest) < need {
+		if s.parted != nil && size > 0 {
+			if need, err = s.parted.part(rest, size); err != nil {
+				return n, s.ended(msgs), err
+			}
+		}
+		if need == 0 || len(rest) < need {
 			break
 		}
 		if msgs, err = s.framing.read(dir, rest[:need:need], need < size, msgs); err != nil {

@@ -86,6 +86,14 @@ func readMMS(_ Dir, b []byte, cut bool, f *cotpFraming, msgs []Message) ([]Messa
 	return append(msgs, m), nil
 }
 
+// Elements that a PDU is wrapped in (ISO 8823-1, ISO 8650-1); single-ASN1-type is
+// the value itself.
+var (
+	tagSequence = berTag{0, 16}
+	tagExternal = berTag{0, 8}
+	tagSingle   = berTag{2, 0} // single-ASN1-type: the value itself
+)
+
 // presentationData unwraps User-data: a list of presentation data values, each
 // with the number of its context.
 func presentationData(b []byte) []byte {
@@ -93,15 +101,7 @@ func presentationData(b []byte) []byte {
 	if !ok || user.class != 1 || user.tag != 1 {
 		return nil
 	}
-	list, ok := user.child(0, 16)
-	if !ok {
-		return nil
-	}
-	value, ok := list.child(2, 0)
-	if !ok {
-		return nil
-	}
-	return value.content
+	return user.at(tagSequence, tagSingle)
 }
 
 // sessionUser returns the user data of a connect or accept: parameters with a
@@ -137,39 +137,12 @@ func acseUser(b []byte) []byte {
 	if !ok || outer.tag != 17 {
 		return nil
 	}
-	mode, ok := outer.child(2, 2)
+	normalMode, userData, information := berTag{2, 2}, berTag{1, 1}, berTag{2, 30}
+	association, _, ok := nextBER(outer.at(normalMode, userData, tagSequence, tagSingle))
 	if !ok {
 		return nil
 	}
-	user, ok := mode.child(1, 1)
-	if !ok {
-		return nil
-	}
-	list, ok := user.child(0, 16)
-	if !ok {
-		return nil
-	}
-	value, ok := list.child(2, 0)
-	if !ok {
-		return nil
-	}
-	association, _, ok := nextBER(value.content)
-	if !ok {
-		return nil
-	}
-	information, ok := association.child(2, 30)
-	if !ok {
-		return nil
-	}
-	external, ok := information.child(0, 8)
-	if !ok {
-		return nil
-	}
-	single, ok := external.child(2, 0)
-	if !ok {
-		return nil
-	}
-	return single.content
+	return association.at(information, tagExternal, tagSingle)
 }
 
 func parseMMS(b []byte, cut bool) (*MMS, error) {

@@ -92,8 +92,9 @@ var (
 	errMQTTFields = fmt.Errorf("read mqtt packet: fields overrun it: %w", ErrMalformed)
 )
 
+// mqttStream reads the packets of one connection.
 type mqttStream struct {
-	skip    [2]int64
+	framedStream
 	version uint8 // of the CONNECT, 0 if none was seen
 	attempt attempt
 	topics  [2]topicSet
@@ -121,12 +122,11 @@ func (s *topicSet) add(topic []byte) bool {
 	return true
 }
 
-func newMQTTStream() Stream { return &mqttStream{} }
-
-var (
-	_ Flusher = (*mqttStream)(nil)
-	_ Skipper = (*mqttStream)(nil)
-)
+func newMQTTStream() Stream {
+	s := &mqttStream{}
+	s.framing, s.parted = s, s
+	return s
+}
 
 // sniffMQTT recognises a CONNECT packet by its fixed header, the name of the
 // protocol and the version behind it.
@@ -177,106 +177,67 @@ func mqttLength(b []byte) (size, n int, ok bool) {
 	return 0, 0, len(b) < 4
 }
 
-// Feed implements Stream.
-func (s *mqttStream) Feed(dir Dir, b []byte, msgs []Message) (int, []Message, error) {
-	n := 0
-	for n < len(b) {
-		if s.skip[dir] > 0 {
-			passed := int(min(s.skip[dir], int64(len(b)-n)))
-			s.skip[dir] -= int64(passed)
-			n += passed
-			continue
-		}
-		var used int
-		var err error
-		used, msgs, err = s.packet(dir, b[n:], msgs)
-		if err != nil {
-			return n, s.attempt.end(OutcomeUnknown, msgs), err
-		}
-		if used == 0 {
-			break
-		}
-		n += used
-	}
-	return n, msgs, nil
-}
+// ended implements ender.
+func (s *mqttStream) ended(dir Dir, msgs []Message) []Message { return s.attempt.flush(dir, msgs) }
 
-// Skip implements Skipper.
-func (s *mqttStream) Skip(dir Dir) int64 {
-	n := s.skip[dir]
-	s.skip[dir] = 0
-	return n
-}
-
-// Flush implements Flusher.
-func (s *mqttStream) Flush(dir Dir, b []byte, msgs []Message) []Message {
-	if len(b) > 1 {
-		if size, n, ok := mqttLength(b[1:]); ok && n > 0 {
-			body := b[1+n:]
-			body = body[:min(len(body), size)]
-			msgs, _ = s.whole(dir, b[0], body, true, msgs)
-		}
-	}
-	return s.attempt.flush(dir, msgs)
-}
-
-// packet consumes one packet, or of one that is long its beginning; 0 bytes
-// if more is needed.
-func (s *mqttStream) packet(dir Dir, b []byte, msgs []Message) (int, []Message, error) {
+func (s *mqttStream) size(b []byte) (int, error) {
 	kind := b[0] >> 4
 	if kind == 0 || kind == mqttAuth && s.version != 0 && s.version < 5 {
-		return 0, msgs, errMQTTType
+		return 0, errMQTTType
 	}
 	size, n, ok := mqttLength(b[1:])
-	if !ok {
-		return 0, msgs, errMQTTLength
+	switch {
+	case !ok:
+		return 0, errMQTTLength
+	case n == 0:
+		return 0, nil
 	}
-	if n == 0 {
-		return 0, msgs, nil
-	}
-	head := 1 + n
-	body := b[head:]
-	body = body[:min(len(body), size)]
-	switch kind {
-	case mqttPublish:
-		return s.publish(dir, b[0], body, head, size, msgs)
-	case mqttConnect, mqttConnAck, mqttSubscribe:
-		want := min(size, maxMQTTPacket)
-		if len(body) < want {
-			return 0, msgs, nil
-		}
-		msgs, err := s.whole(dir, b[0], body[:want], size > want, msgs)
-		s.skip[dir] = int64(size - want)
-		return head + want, msgs, err
-	}
-	s.skip[dir] = int64(size)
-	return head, msgs, nil
+	return 1 + n + size, nil
 }
 
-// publish reads the topic and passes over the rest.
-func (s *mqttStream) publish(dir Dir, first byte, body []byte, head, size int, msgs []Message) (int, []Message, error) {
-	if size < 2 {
-		return 0, msgs, errMQTTFields
+// part implements parted: packets that are read as a whole, the topic of what
+// is published, and of others no more than that they are there.
+func (s *mqttStream) part(b []byte, size int) (int, error) {
+	_, n, _ := mqttLength(b[1:])
+	head := 1 + n
+	switch b[0] >> 4 {
+	case mqttPublish:
+		if size < head+2 {
+			return 0, errMQTTFields
+		}
+		if len(b) < head+2 {
+			return 0, nil
+		}
+		topic := int(binary.BigEndian.Uint16(b[head:]))
+		if head+2+topic > size || b[0]>>1&3 == 3 {
+			return 0, errMQTTFields
+		}
+		return head + 2 + min(topic, maxMQTTPacket), nil
+	case mqttConnect, mqttConnAck, mqttSubscribe:
+		return min(size, head+maxMQTTPacket), nil
 	}
-	if len(body) < 2 {
-		return 0, msgs, nil
+	return head, nil
+}
+
+func (s *mqttStream) read(dir Dir, b []byte, cut bool, msgs []Message) ([]Message, error) {
+	_, n, _ := mqttLength(b[1:])
+	body := b[1+n:]
+	if b[0]>>4 == mqttPublish {
+		return s.publish(dir, b[0], body, msgs), nil
 	}
-	length := int(binary.BigEndian.Uint16(body))
-	if 2+length > size || first>>1&3 == 3 {
-		return 0, msgs, errMQTTFields
+	return s.whole(dir, b[0], body, cut, msgs)
+}
+
+// publish reads the topic that body begins with, if all of it is there.
+func (s *mqttStream) publish(dir Dir, first byte, body []byte, msgs []Message) []Message {
+	c := cursor{b: body}
+	topic := c.take(min(int(c.u16()), maxMQTTPacket))
+	if len(topic) == 0 || !s.topics[dir].add(topic) { // an empty one stands for an alias of 5
+		return msgs
 	}
-	kept := 2 + min(length, maxMQTTPacket)
-	if len(body) < kept {
-		return 0, msgs, nil
-	}
-	topic := body[2:kept]
-	if len(topic) > 0 && s.topics[dir].add(topic) { // an empty one stands for an alias of 5
-		msgs = append(msgs, &MQTTPublish{
-			From: dir, Topic: mqttText(topic), QoS: first >> 1 & 3, Retain: first&1 != 0, Dup: first&8 != 0,
-		})
-	}
-	s.skip[dir] = int64(size - kept)
-	return head + kept, msgs, nil
+	return append(msgs, &MQTTPublish{
+		From: dir, Topic: mqttText(topic), QoS: first >> 1 & 3, Retain: first&1 != 0, Dup: first&8 != 0,
+	})
 }
 
 // whole reads a packet that is complete, or cut.

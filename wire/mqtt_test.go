@@ -112,7 +112,8 @@ func TestSniffMQTT(t *testing.T) {
 }
 
 func TestMQTTTopicsAreBounded(t *testing.T) {
-	s := &mqttStream{version: 4}
+	s := newMQTTStream().(*mqttStream)
+	s.version = 4
 	var in []byte
 	for i := range 200 {
 		in = append(in, mqttPacket(0x30, 0, 2, i, i/200)...)
@@ -131,7 +132,8 @@ func FuzzMQTT(f *testing.F) {
 
 func BenchmarkMQTTPublish(b *testing.B) {
 	in := mqttPacket(0x30, 0, 12, "home/sensor1", strings.Repeat("x", 40))
-	s := &mqttStream{version: 4}
+	s := newMQTTStream().(*mqttStream)
+	s.version = 4
 	if _, _, err := s.Feed(FromClient, in, nil); err != nil {
 		b.Fatal(err)
 	}

@@ -43,6 +43,7 @@ const (
 	// that are read follow one another.
 	maxSMBPending  = 8
 	maxSMBDialects = 16
+	netBIOSHeader  = 4
 	smb1Header     = 32
 	smb2Header     = 64
 )
@@ -54,8 +55,9 @@ const (
 
 var errSMBFrame = fmt.Errorf("read smb: neither a NetBIOS session nor an SMB header: %w", ErrMalformed)
 
+// smbStream reads the frames of one connection.
 type smbStream struct {
-	skip    [2]int64
+	framedStream
 	pending []smbRequest
 	attempt attempt
 	dialect []string // offered in SMB 1, where the response says only which
@@ -69,12 +71,11 @@ type smbRequest struct {
 	msg *SMB
 }
 
-func newSMBStream() Stream { return &smbStream{} }
-
-var (
-	_ Flusher = (*smbStream)(nil)
-	_ Skipper = (*smbStream)(nil)
-)
+func newSMBStream() Stream {
+	s := &smbStream{}
+	s.framing, s.parted = s, s
+	return s
+}
 
 // sniffSMB recognises an SMB header behind the length of a NetBIOS session
 // message (RFC 1002 section 4.3.1), or the request for such a session.
@@ -120,44 +121,10 @@ func prefix(b, want []byte) Match {
 
 func smbLength(b []byte) int { return int(b[1])<<16 | int(b[2])<<8 | int(b[3]) }
 
-// Feed implements Stream.
-func (s *smbStream) Feed(dir Dir, b []byte, msgs []Message) (int, []Message, error) {
-	n := 0
-	for n < len(b) {
-		if s.skip[dir] > 0 {
-			passed := int(min(s.skip[dir], int64(len(b)-n)))
-			s.skip[dir] -= int64(passed)
-			n += passed
-			continue
-		}
-		var used int
-		var err error
-		used, msgs, err = s.frame(dir, b[n:], msgs)
-		if err != nil {
-			return n, s.giveUp(msgs), err
-		}
-		if used == 0 {
-			break
-		}
-		n += used
-	}
-	return n, msgs, nil
-}
-
-// Skip implements Skipper.
-func (s *smbStream) Skip(dir Dir) int64 {
-	n := s.skip[dir]
-	s.skip[dir] = 0
-	return n
-}
-
-// Flush implements Flusher.
-func (s *smbStream) Flush(dir Dir, b []byte, msgs []Message) []Message {
-	if len(b) > 4 && s.skip[dir] == 0 {
-		msgs = s.message(dir, b[4:], msgs)
-	}
+// ended implements ender: the other end may still answer what dir has asked.
+func (s *smbStream) ended(dir Dir, msgs []Message) []Message {
 	if s.attempt.login != nil && s.attempt.from == dir && len(s.pending) > 0 {
-		return msgs // the other end may still answer
+		return msgs
 	}
 	return s.giveUp(msgs)
 }
@@ -171,43 +138,39 @@ func (s *smbStream) giveUp(msgs []Message) []Message {
 	return s.attempt.end(OutcomeUnknown, msgs)
 }
 
-// frame consumes one NetBIOS session message, or the part of it that is read;
-// 0 bytes if more is needed.
-func (s *smbStream) frame(dir Dir, b []byte, msgs []Message) (int, []Message, error) {
-	if len(b) < 4 {
-		return 0, msgs, nil
+// size is that of a NetBIOS session message.
+func (s *smbStream) size(b []byte) (int, error) {
+	if len(b) < netBIOSHeader {
+		return 0, nil
 	}
-	size := smbLength(b)
 	switch b[0] {
-	case 0:
-	case 0x81, 0x82, 0x83, 0x84, 0x85: // session request, its answers, keep-alive
-		s.skip[dir] = int64(size)
-		return 4, msgs, nil
-	default:
-		return 0, msgs, errSMBFrame
+	case 0, 0x81, 0x82, 0x83, 0x84, 0x85: // message; session request, its answers, keep-alive
+		return netBIOSHeader + smbLength(b), nil
 	}
-	body := b[4:]
-	body = body[:min(len(body), size)]
-	head := min(size, smb2Header)
-	if len(body) < head {
-		return 0, msgs, nil
+	return 0, errSMBFrame
+}
+
+// part implements parted: by its header it is known whether a message is read.
+func (s *smbStream) part(b []byte, size int) (int, error) {
+	if b[0] != 0 || size == netBIOSHeader {
+		return netBIOSHeader, nil
 	}
-	if size == 0 {
-		return 4, msgs, nil
+	head := min(size, netBIOSHeader+smb2Header)
+	if len(b) < head {
+		return 0, nil
 	}
-	if head < 4 || body[0] < 0xfc || string(body[1:4]) != "SMB" {
-		return 0, msgs, errSMBFrame
+	body := b[netBIOSHeader:head]
+	if len(body) < 4 || body[0] < 0xfc || string(body[1:4]) != "SMB" {
+		return 0, errSMBFrame
 	}
-	want := head
 	if smbInteresting(body) {
-		want = min(size, maxSMBFrame)
+		return min(size, netBIOSHeader+maxSMBFrame), nil
 	}
-	if len(body) < want {
-		return 0, msgs, nil
-	}
-	msgs = s.message(dir, body[:want], msgs)
-	s.skip[dir] = int64(size - want)
-	return 4 + want, msgs, nil
+	return head, nil
+}
+
+func (s *smbStream) read(dir Dir, b []byte, _ bool, msgs []Message) ([]Message, error) {
+	return s.message(dir, b[netBIOSHeader:], msgs), nil
 }
 
 // smbInteresting tells by the command of the first message of a frame whether

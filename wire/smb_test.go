@@ -225,7 +225,7 @@ func FuzzSMB(f *testing.F) {
 
 func BenchmarkSMBRead(b *testing.B) {
 	in := netbios(smb2(8, 9, true, 0, make([]byte, 1000)))
-	s := &smbStream{}
+	s := newSMBStream()
 	b.ReportAllocs()
 	b.SetBytes(int64(len(in)))
 	for b.Loop() {
