@@ -86,8 +86,7 @@ func readMMS(_ Dir, b []byte, cut bool, f *cotpFraming, msgs []Message) ([]Messa
 	return append(msgs, m), nil
 }
 
-// Elements that a PDU is wrapped in (ISO 8823-1, ISO 8650-1); single-ASN1-type is
-// the value itself.
+// Elements that a PDU is wrapped in (ISO 8823-1, ISO 8650-1).
 var (
 	tagSequence = berTag{0, 16}
 	tagExternal = berTag{0, 8}

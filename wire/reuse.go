@@ -10,7 +10,7 @@ type Reuser interface {
 
 // maxSpares is how many messages of a kind are kept for the next: more than a
 // segment of pipelined requests mostly holds. The largest, of EtherNet/IP, take
-// 2 KiB each.
+// 1.6 KiB each.
 const maxSpares = 8
 
 // freeList hands out messages of one kind, first those that were given back,
