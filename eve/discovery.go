@@ -17,6 +17,7 @@ type discoveryBodies struct {
 	Membership  *membershipBody `json:"membership,omitempty"` // of igmp and mld
 	DHCPv6      *dhcpv6Body     `json:"dhcpv6,omitempty"`
 	NBNS        *nbnsBody       `json:"nbns,omitempty"`
+	NBDGM       *nbdgmBody      `json:"nbdgm,omitempty"`
 	SSDP        *ssdpBody       `json:"ssdp,omitempty"`
 	WSDiscovery *wsdBody        `json:"ws_discovery,omitempty"`
 }
@@ -110,6 +111,8 @@ func (w *Writer) discovery(ev *flow.Event, m wire.Message) (known bool, err erro
 		l.DHCPv6 = dhcpv6Of(m)
 	case *wire.NBNS:
 		l.NBNS = nbnsOf(m)
+	case *wire.NBDGM:
+		l.NBDGM = nbdgmOf(m)
 	case *wire.SSDP:
 		l.SSDP = ssdpOf(m)
 	case *wire.WSDiscovery:

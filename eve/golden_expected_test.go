@@ -28,3 +28,25 @@ func TestGoldenTransfers(t *testing.T) {
 	s.udp(asks, answers, []byte("\x00\x04\x00\x01"))
 	testkit.Golden(t, s.log(), "testdata/transfers.jsonl")
 }
+
+// TestGoldenDatagrams: a host that announces itself through NetBIOS.
+func TestGoldenDatagrams(t *testing.T) {
+	s := newScenario(t)
+	from, all := camera, host{ip: "192.168.7.255", port: 138, mac: [6]byte{255, 255, 255, 255, 255, 255}}
+	from.port = 138
+	body := netBIOSName("CAM-42", 0x20) + netBIOSName("HOME", 0x1d) +
+		"\xffSMB\x25" + zeros(27) + "\x11" + zeros(24) + "\x56\x00" + zeros(8) + "\x00\x00\\MAILSLOT\\BROWSE\x00" +
+		"\x01\x00\x80\xfc\x0a\x00CAM-42" + zeros(10) + "\x06\x01\x03\x02\x00\x00\x0f\x01\x55\xaahall\x00"
+	s.udp(from, all, []byte("\x11\x0e\x12\x34\xc0\xa8\x07\x2a\x00\x8a"+string([]byte{byte(len(body) >> 8), byte(len(body))})+"\x00\x00"+body))
+	testkit.Golden(t, s.log(), "testdata/nbdgm.jsonl")
+}
+
+// netBIOSName encodes a name as it is sent (RFC 1001 section 14.1).
+func netBIOSName(name string, suffix byte) string {
+	plain := append([]byte(name + "               ")[:15], suffix)
+	out := []byte{32}
+	for _, c := range plain {
+		out = append(out, 'A'+c>>4, 'A'+c&15)
+	}
+	return string(append(out, 0))
+}

@@ -145,7 +145,12 @@ func TestGoldenServices(t *testing.T) {
 			server("+OK\r\n*0\r\n"),
 			client("*4\r\n$6\r\nCONFIG\r\n$3\r\nSET\r\n$3\r\ndir\r\n$10\r\n/root/.ssh\r\n"),
 		}},
+		{"radius", 1812, true, []said{
+			client("\x01\x07\x00\x43" + zeros(16) + "\x01\x06anna\x02\x12" + zeros(16) + "\x04\x06\xc0\xa8\x07\x2a\x1e\x07plant\x1f\x0aoffice-7"),
+			server("\x03\x07\x00\x14" + zeros(16)),
+		}},
 		{"ntp", 123, true, []said{
+			client("\x16\x02\x00\x01" + zeros(8)), // read variables
 			client("\x17\x00\x03\x2a" + zeros(4)), // monlist
 			client("\x23" + zeros(47)),
 			server("\x24\x02\x06\xe9" + zeros(8) + "\xc0\x00\x02\x01" + zeros(32)),

@@ -20,6 +20,7 @@ type serviceBodies struct {
 	IMAP     *imapBody     `json:"imap,omitempty"`
 	MQTT     *mqttBody     `json:"mqtt,omitempty"`
 	POP3     *pop3Body     `json:"pop3,omitempty"`
+	Radius   *radiusBody   `json:"radius,omitempty"`
 	Redis    *redisBody    `json:"redis,omitempty"`
 	RTSP     *rtspBody     `json:"rtsp,omitempty"`
 	SIP      *sipBody      `json:"sip,omitempty"`
@@ -67,6 +68,8 @@ func (w *Writer) service(ev *flow.Event, m wire.Message) error {
 		return w.mysql(ev, m)
 	case *wire.PostgreSQL:
 		return w.pgsql(ev, m)
+	case *wire.Radius:
+		return w.radius(ev, m)
 	case *wire.Redis:
 		return w.redis(ev, m)
 	case *wire.NTP:

@@ -15,15 +15,21 @@ type ntpBody struct {
 	Reference string `json:"reference_id,omitempty"`
 	Monlist   bool   `json:"monlist,omitempty"`
 	Response  bool   `json:"response,omitempty"`
+	Code      *uint8 `json:"code,omitempty"` // of modes 6 and 7
+	Operation string `json:"operation,omitempty"`
+	Error     uint8  `json:"error,omitempty"`
 }
 
 func (w *Writer) ntp(ev *flow.Event, m *wire.NTP) error {
 	w.begin("ntp", "ntp", &ev.Record, ev.Time)
 	w.line.NTP = &ntpBody{
 		Version: m.Version, Mode: m.Mode, Reference: m.Reference, Monlist: m.Monlist, Response: m.Response,
+		Operation: m.CodeName(), Error: m.Error,
 	}
 	if m.Mode < 6 {
 		w.line.NTP.Stratum = &m.Stratum
+	} else {
+		w.line.NTP.Code = &m.Code
 	}
 	return w.put()
 }

@@ -17,7 +17,9 @@ type NTP struct {
 	// Monlist: a request of mode 7 for the list of clients, which floods are
 	// reflected with (CVE-2013-5211).
 	Monlist  bool
-	Response bool // of modes 6 and 7
+	Response bool  // of modes 6 and 7
+	Code     uint8 // of mode 6 the operation, of mode 7 the request
+	Error    uint8 // of a response of modes 6 and 7, 0 if there is none
 }
 
 // Protocol implements Message.
@@ -48,15 +50,16 @@ func leadsNTP(first byte) bool {
 }
 
 // sniffNTP recognises a packet of a client or server by its size and by values
-// that real clocks have, and a list of clients by its request code and the
-// size of its items. Control packets are not recognised.
+// that real clocks have, and what controls a server by lengths that agree.
 func sniffNTP(b []byte) bool {
 	m, err := parseNTP(b)
 	switch {
 	case err != nil:
 		return false
 	case m.Mode == ntpPrivate:
-		return sniffMonlist(b, m)
+		return sniffPrivate(b, m)
+	case m.Mode == ntpControl:
+		return sniffControl(b, m)
 	case m.Mode != 3 && m.Mode != 4 || m.Version < 3 || m.Stratum > 16:
 		return false
 	}
@@ -69,17 +72,38 @@ func sniffNTP(b []byte) bool {
 		(m.Mode == 3 || m.Stratum > 0 || binary.BigEndian.Uint32(b[40:]) != 0) // a server names its time
 }
 
-// sniffMonlist: the implementation is 2 or 3, an item has the 32 or 72 bytes
-// of an entry, or a request none.
-func sniffMonlist(b []byte, m *NTP) bool {
-	if !m.Monlist || b[2] != 2 && b[2] != 3 || len(b) < 8 {
+// sniffPrivate: the implementation is 2 or 3, the request one of ntpd's; items
+// of a response fill it, those of a request fit into it, and a request does
+// not report an error (ntpd's include/ntp_request.h).
+func sniffPrivate(b []byte, m *NTP) bool {
+	const header, lastRequest, more = 8, 45, 0x40
+	if b[2] != 2 && b[2] != 3 || m.Code > lastRequest || len(b) < header || b[6]&0xf0 != 0 {
 		return false
 	}
 	items, size := int(binary.BigEndian.Uint16(b[4:])&0xfff), int(binary.BigEndian.Uint16(b[6:])&0xfff)
-	if !m.Response {
-		return items == 0 && size == 0
+	if m.Response {
+		return len(b) == header+items*size && (m.Error == 0 || items == 0) && m.Error <= 7
 	}
-	return size == 32 || size == 72 || size == 0
+	return b[0]&more == 0 && b[1]&0x7f == 0 && m.Error == 0 && (items == 0 && size == 0 || m.Code != ntpMonlist && m.Code != ntpMonlist1) &&
+		items*size <= len(b)-header && (items > 0) == (size > 0)
+}
+
+// sniffControl: the operation is one of RFC 9327 or of ntpd, the length is that
+// of the data with padding and perhaps an authenticator; a request neither
+// reports a status nor goes on.
+func sniffControl(b []byte, m *NTP) bool {
+	const header = 12
+	if len(b) < header || m.Code == 0 || m.Code > 12 && m.Code != 31 {
+		return false
+	}
+	count := int(binary.BigEndian.Uint16(b[10:]))
+	rest := len(b) - header - (count+3)&^3
+	whole := rest == 0 || rest == 4+16 || rest == 4+20 || len(b) == header+count
+	if m.Response {
+		return whole && (count > 0 || m.Error != 0 || m.Code == 31)
+	}
+	const responseErrorMore = 0xe0
+	return whole && b[1]&responseErrorMore == 0 && binary.BigEndian.Uint16(b[4:]) == 0 && binary.BigEndian.Uint16(b[8:]) == 0
 }
 
 // Datagram implements Datagrams.
@@ -111,11 +135,17 @@ func parseNTP(b []byte) (*NTP, error) {
 	m := &NTP{Version: b[0] >> 3 & 7, Mode: b[0] & 7}
 	switch m.Mode {
 	case ntpControl:
-		m.Response = b[1]&0x80 != 0
+		m.Response, m.Code = b[1]&0x80 != 0, b[1]&0x1f
+		if m.Response && b[1]&0x40 != 0 && len(b) > 4 {
+			m.Error = max(1, b[4]) // RFC 9327 section 3.4: the upper half of the status
+		}
 		return m, nil
 	case ntpPrivate:
-		m.Response = b[0]&0x80 != 0
-		m.Monlist = b[3] == ntpMonlist || b[3] == ntpMonlist1
+		m.Response, m.Code = b[0]&0x80 != 0, b[3]
+		m.Monlist = m.Code == ntpMonlist || m.Code == ntpMonlist1
+		if len(b) > 4 {
+			m.Error = b[4] >> 4
+		}
 		return m, nil
 	}
 	if len(b) < ntpHeader {
@@ -128,6 +158,30 @@ func parseNTP(b []byte) (*NTP, error) {
 		m.Reference = ntpReference(m.Stratum, [4]byte(b[12:16]))
 	}
 	return m, nil
+}
+
+// CodeName names what a packet of mode 6 or 7 asks for (RFC 9327 section 2,
+// ntpd's include/ntp_request.h), "" if it is of another mode or not known.
+func (m *NTP) CodeName() string {
+	control := [...]string{
+		1: "read_status", "read_variables", "write_variables", "read_clock", "write_clock", "set_trap", "async",
+		"configure", "save_config", "read_mru", "read_ordered_list", "request_nonce", 31: "unset_trap",
+	}
+	private := [...]string{
+		0: "peer_list", "peer_list_sum", "peer_info", "peer_stats", "sys_info", "sys_stats", "io_stats", "mem_stats", "loop_info",
+		"timer_stats", "config", "unconfig", "set_sys_flag", "clear_sys_flag", "monitor", "no_monitor", "get_restrict",
+		"add_restrict", "sub_restrict", "unrestrict", "mon_getlist", "reset_stats", "reset_peer", "reread_keys", "do_dirty_hack",
+		"dont_dirty_hack", "trust_key", "untrust_key", "auth_info", "traps", "add_trap", "clear_trap", "request_key",
+		"control_key", "get_control_stats", "get_leap_info", "get_clock_info", "set_clock_fudge", "get_kernel", "get_clock_bug_info",
+		41: "set_precision", "mon_getlist_1", "hostname_associd", "if_stats", "if_reload",
+	}
+	switch {
+	case m.Mode == ntpControl && int(m.Code) < len(control):
+		return control[m.Code]
+	case m.Mode == ntpPrivate && int(m.Code) < len(private):
+		return private[m.Code]
+	}
+	return ""
 }
 
 // ntpReference reads a reference id (RFC 5905 section 7.3).

@@ -11,13 +11,21 @@ func TestNTPFlow(t *testing.T) {
 	ask := join(0x23, make([]byte, 47))
 	answer := join(0x24, 1, 6, 0xe9, make([]byte, 8), "GPS\x00", make([]byte, 32))
 	monlist := []byte{0x17, 0, 3, 42, 0, 0, 0, 0}
+	readvar := []byte{0x16, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0}
+	list := join(0x97, 0x0e, 3, 42, 0, 5, 0, 72, make([]byte, 5*72))
 	playFlows(t, newNTPFlow, []flowCase{
 		{"polling is told once", []chunk{{FromClient, ask}, {FromServer, answer}, {FromClient, ask}, {FromServer, answer}}, []Message{
 			&NTP{Mode: 3, Version: 4}, &NTP{Mode: 4, Version: 4, Stratum: 1, Reference: "GPS"},
 		}, nil},
-		{"monlist", []chunk{{FromClient, monlist}}, []Message{&NTP{Mode: 7, Version: 2, Monlist: true}}, nil},
+		{"monlist", []chunk{{FromClient, monlist}}, []Message{&NTP{Mode: 7, Version: 2, Monlist: true, Code: 42}}, nil},
 		{"above stratum 1", []chunk{{FromServer, join(0x1c, 2, 6, 0xe9, make([]byte, 8), 192, 0, 2, 1, make([]byte, 32))}}, []Message{
 			&NTP{Mode: 4, Version: 3, Stratum: 2, Reference: "192.0.2.1"},
+		}, nil},
+		{"variables are read", []chunk{{FromClient, readvar}, {FromServer, []byte("\x16\x82\x00\x01\x06\x14\x00\x00\x00\x00\x00\x04v=4\x00")}}, []Message{
+			&NTP{Mode: 6, Version: 2, Code: 2}, &NTP{Mode: 6, Version: 2, Code: 2, Response: true},
+		}, nil},
+		{"refused", []chunk{{FromServer, []byte("\x16\xc8\x00\x01\x07\x00\x00\x00\x00\x00\x00\x00")}, {FromServer, []byte("\xd7\x00\x03\x2a\x30\x00\x00\x00")}}, []Message{
+			&NTP{Mode: 6, Version: 2, Code: 8, Response: true, Error: 7}, &NTP{Mode: 7, Version: 2, Code: 42, Monlist: true, Response: true, Error: 3},
 		}, nil},
 		{"cut", []chunk{{FromClient, ask[:40]}}, nil, ErrTruncated},
 		{"version 7", []chunk{{FromClient, join(0x3b, ask[1:])}}, nil, ErrNotMine},
@@ -25,9 +33,20 @@ func TestNTPFlow(t *testing.T) {
 	})
 	for in, want := range map[string]bool{
 		string(ask): true, string(answer): true, string(monlist): true, string(ask) + "x": false,
-		"\x97\x0e\x03\x2a\x00\x05\x00\x48": true, "\x97\x0e\x03\x2a\x00\x05\x00\x49": false,
-		string(join(0x24, make([]byte, 47))):        false, // a server without the time
-		string(join(0x23, 0, 99, make([]byte, 45))): false, // polls every 2^99 s
+		string(list): true, string(list) + "x": false, string(list[:80]): false,
+		string(readvar): true, string(readvar) + "x": false,
+		"\x16\x82\x00\x01\x06\x14\x00\x00\x00\x00\x00\x03v=4\x00":     true,  // padded
+		"\x16\x82\x00\x01\x06\x14\x00\x00\x00\x00\x00\x03v=4":         true,  // and not
+		"\x16\x82\x00\x01\x06\x14\x00\x00\x00\x00\x00\x00":            false, // an answer without data
+		"\x16\x02\x00\x01\x06\x14\x00\x00\x00\x00\x00\x00":            false, // a request with a status
+		"\x16\x0d\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00":            false, // no such operation
+		"\x17\x00\x03\x04\x00\x00\x00\x00" + string(make([]byte, 40)): true,
+		"\x17\x00\x03\x04\x00\x01\x00\x00":                            false, // items without a size
+		"\x17\x00\x05\x04\x00\x00\x00\x00":                            false, // another implementation
+		"\x17\x00\x03\x40\x00\x00\x00\x00":                            false, // no such request
+		"\x17\x00\x03\x2a\x00\x00\x10\x00":                            false,
+		string(join(0x24, make([]byte, 47))):                          false, // a server without the time
+		string(join(0x23, 0, 99, make([]byte, 45))):                   false, // polls every 2^99 s
 	} {
 		if got := sniffNTP([]byte(in)); got != want {
 			t.Errorf("%x: %v", in, got)
@@ -117,7 +136,9 @@ func TestSyslogFlow(t *testing.T) {
 	}
 }
 
-func FuzzNTP(f *testing.F) { fuzzFlow(f, newNTPFlow, sniffNTP, 123, join(0x23, make([]byte, 47))) }
+func FuzzNTP(f *testing.F) {
+	fuzzFlow(f, newNTPFlow, sniffNTP, 123, join(0x23, make([]byte, 47)), []byte("\x16\x02\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00"), []byte("\x97\x00\x03\x04\x00\x01\x00\x04abcd"))
+}
 
 func FuzzSyslog(f *testing.F) {
 	fuzzFlow(f, newSyslogFlow, sniffSyslog, 514, []byte("<34>Oct 11 22:14:15 a b: c"), []byte("<34>1 - a b"), []byte("<30>a[1]: b"), []byte("<30>1: *Oct 11 22:14:15: b"))

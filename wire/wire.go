@@ -248,6 +248,10 @@ func Table() []Protocol {
 		{Name: "ntp", UDPPorts: []uint16{123}, SniffDatagram: sniffNTP, LeadByte: leadsNTP, NewDatagrams: newNTPFlow},
 		{Name: "pgsql", TCPPorts: []uint16{5432}, Sniff: sniffPostgreSQL, NewStream: newPgStream, LongLived: true},
 		{Name: "pop3", TCPPorts: []uint16{110}, Sniff: sniffPOP3, NewStream: newPOP3Stream},
+		{
+			Name: "radius", UDPPorts: []uint16{1812, 1813, 1645, 1646, 3799}, SniffDatagram: sniffRadius,
+			LeadByte: leads("\x01\x02\x03\x04\x05\x0b\x0c\x28\x29\x2a\x2b\x2c\x2d"), NewDatagrams: newRadiusFlow,
+		},
 		{Name: "redis", TCPPorts: []uint16{6379}, Sniff: sniffRedis, NewStream: newRedisStream, LongLived: true},
 		{Name: "rtsp", TCPPorts: []uint16{554, 8554}, Sniff: sniffRTSP, NewStream: newRTSPStream, LongLived: true},
 		{
@@ -289,6 +293,7 @@ func Table() []Protocol {
 		{Name: "igmp", IPProtos: []uint8{2}, Packet: parseIGMP},
 		{Name: "dhcpv6", UDPPorts: []uint16{546, 547}, Datagram: parseDHCPv6},
 		{Name: "nbns", UDPPorts: []uint16{137}, Datagram: parseNBNS},
+		{Name: "nbdgm", UDPPorts: []uint16{138}, SniffDatagram: sniffNBDGM, LeadByte: leadsNBDGM, NewDatagrams: newNBDGMFlow},
 		{Name: "ssdp", UDPPorts: []uint16{1900}, Datagram: shared.parseSSDP, SniffDatagram: sniffSSDP, LeadByte: leads("NMH")},
 		{Name: "ws_discovery", UDPPorts: []uint16{3702}, Datagram: parseWSDiscovery, SniffDatagram: sniffWSDiscovery, LeadByte: leads("<")},
 	}
