@@ -190,6 +190,11 @@ func (r *reader) readError(delta int, err error) error {
 	}
 }
 
+// Light reports whether Read does little more than copy bytes. Handing on what
+// it gave to another goroutine, and so perhaps from the cache of one processor
+// to that of another, then takes longer than reading.
+func (r *reader) Light() bool { return !r.gzip }
+
 // Interfaces implements Source.
 func (r *reader) Interfaces() []Interface { return r.table.snapshot() }
 

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"slices"
 	"time"
 
 	"gatehouse/capture"
@@ -41,8 +42,14 @@ func (c *Clock) Now() int64 { return c.now }
 
 // Stamp appends the times of packets to dst.
 func (c *Clock) Stamp(dst []int64, packets []capture.Packet) []int64 {
+	dst = slices.Grow(dst, len(packets))
 	for i := range packets {
-		dst = append(dst, c.stamp(packets[i:]))
+		if t := packets[i].Time + c.offset; c.started && t >= c.now && t-c.now <= maxSilence {
+			c.now = t // as nearly always
+		} else {
+			c.stamp(packets[i:])
+		}
+		dst = append(dst, c.now)
 	}
 	return dst
 }
@@ -60,7 +67,8 @@ func (c *Clock) Idle(now int64) {
 // nothing: what has happened did so before the present.
 func (c *Clock) Past(t int64) int64 { return min(t+c.offset, c.now) }
 
-func (c *Clock) stamp(ps []capture.Packet) int64 {
+// stamp moves the clock on to the first of some packets.
+func (c *Clock) stamp(ps []capture.Packet) {
 	if !c.started {
 		c.started = true
 		c.now = first(ps)
@@ -82,7 +90,6 @@ func (c *Clock) stamp(ps []capture.Packet) int64 {
 		c.Steps++
 		c.offset += c.now - t
 	}
-	return c.now
 }
 
 // confirmed reports whether more of the following packets are nearer to t than

@@ -48,9 +48,8 @@ type Config struct {
 	Status func(Summary)
 }
 
-// DefaultConfig leaves one processor to the reader and the analyst, which do
-// about as much together as a shard on each of the others. It has the balanced budget and no root
-// authorities.
+// DefaultConfig leaves one processor to the analyst. It has the balanced budget
+// and no root authorities.
 func DefaultConfig() Config {
 	return Config{
 		Workers:         min(max(1, runtime.NumCPU()-1), maxWorkers),

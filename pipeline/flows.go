@@ -20,11 +20,7 @@ const roundsInFlight = 8
 // round is one batch of packets on its way through the shards. Rounds are cut
 // by the reader, so that they are the same whatever the number of shards.
 type round struct {
-	batch  capture.Batch
-	times  []int64        // analysis time of each packet
-	picks  [][]uint32     // packets of each shard; nil where there is one
-	deltas [][]uint32     // deltas of each shard; empty where there is one
-	first  uint64         // ordinal of the first packet; deltas follow the packets
+	*load
 	now    int64          // time of the last packet
 	last   bool           // the input ends here
 	events [][]flow.Event // of each shard, in order
@@ -32,6 +28,15 @@ type round struct {
 	stats  []flow.Stats   // of each shard after this round
 	done   sync.WaitGroup
 	at     Progress // how far the reader is; Flow is left empty
+}
+
+// load is what the shards are given of a round.
+type load struct {
+	batch  capture.Batch
+	times  []int64    // analysis time of each packet
+	picks  [][]uint32 // packets of each shard; nil where there is one
+	deltas [][]uint32 // deltas of each shard; empty where there is one
+	first  uint64     // ordinal of the first packet; deltas follow the packets
 }
 
 // Flows reads a source to its end through cfg.Workers shards, and gives visit
@@ -47,24 +52,20 @@ func Flows(ctx context.Context, src capture.Source, cfg Config, visit func([]flo
 		free:   make(chan *round, roundsInFlight),
 		sorted: make(chan *round, roundsInFlight),
 	}
-	rounds := make([]*round, roundsInFlight)
-	for i := range rounds {
-		rounds[i] = &round{
-			picks:  make([][]uint32, cfg.Workers),
-			deltas: make([][]uint32, cfg.Workers),
-			events: make([][]flow.Event, cfg.Workers),
-			order:  make([][]place, cfg.Workers),
-			stats:  make([]flow.Stats, cfg.Workers),
-		}
-		f.free <- rounds[i]
-	}
+	l, ok := src.(light)
+	f.joint = ok && l.Light()
+	loads := f.prepare()
 	stop := make(chan struct{})
 
 	var workers sync.WaitGroup
-	inputs := make([]chan *round, cfg.Workers)
-	for i := range inputs {
-		inputs[i] = make(chan *round, roundsInFlight)
-		workers.Go(func() { f.shard(i, inputs[i]) })
+	var inputs []chan *round
+	for i := range cfg.Workers {
+		if i == 0 && f.joint {
+			continue
+		}
+		in := make(chan *round, roundsInFlight)
+		workers.Go(func() { f.shard(i, in) })
+		inputs = append(inputs, in)
 	}
 	var readErr error
 	workers.Go(func() {
@@ -79,8 +80,8 @@ func Flows(ctx context.Context, src capture.Source, cfg Config, visit func([]flo
 	for range f.sorted { // lets a reader that waits for room see the end
 	}
 	workers.Wait()
-	for _, r := range rounds {
-		r.batch.Release() // a live source gets its memory back
+	for _, l := range loads {
+		l.batch.Release() // a live source gets its memory back
 	}
 	if err == nil {
 		err = readErr
@@ -99,6 +100,10 @@ type Progress struct {
 	Interfaces  []capture.Interface // that records refer to by index; nil for files
 }
 
+// light is a source that may say that reading it is little work: less than to
+// hand on what was read.
+type light interface{ Light() bool }
+
 // live is what tells a live source from files: it can lose frames, and says so.
 type live interface{ Stats() []capture.LiveStats }
 
@@ -111,55 +116,108 @@ type flows struct {
 	free   chan *round
 	sorted chan *round // in the order of the input
 	lost   []capture.LiveStats
-	asked  int64 // packet time at which lost was asked for
+	asked  int64  // packet time at which lost was asked for
+	seq    uint64 // ordinals given so far
 
+	// joint says that one goroutine reads and is the first shard. What it looks
+	// at then need not pass from the cache of one processor to that of another,
+	// which on two processors took as long as decoding itself.
+	joint   bool
 	stopped bool // the source has been told to stop
 }
 
-// read cuts the input into rounds and hands each to all shards. stop says that
-// nobody takes rounds any more.
-func (f *flows) read(ctx context.Context, stop <-chan struct{}, src capture.Source, inputs []chan *round) error {
-	seq := uint64(1)
-	for {
-		var r *round
-		select {
-		case r = <-f.free:
-		case <-stop:
-			return nil
-		}
-		err := f.next(ctx, src, &r.batch)
-		r.last = err != nil
-		packets := r.batch.Packets
-		r.times = f.clock.Stamp(r.times[:0], packets)
-		if len(packets) == 0 && r.batch.Now != 0 {
-			f.clock.Idle(r.batch.Now)
-		}
-		for i := range r.batch.Deltas {
-			d := &r.batch.Deltas[i]
-			d.Begin, d.Last = f.clock.Past(d.Begin), f.clock.Past(d.Last)
-		}
-		r.now, r.first = f.clock.Now(), seq
-		seq += uint64(len(packets) + len(r.batch.Deltas))
-		if n := f.cfg.Workers; n > 1 {
-			r.deal(n)
-		}
-		r.at = Progress{Now: r.now, Repaired: f.clock.Repaired, ClockSteps: f.clock.Steps}
-		r.at.Read, r.at.Total = src.Progress()
-		if r.at.Live = f.losses(src, r.now, r.last); r.at.Live != nil {
-			r.at.Interfaces = src.Interfaces()
-		}
-		r.done.Add(f.cfg.Workers)
-		for _, in := range inputs {
-			in <- r
-		}
-		f.sorted <- r
-		switch {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return err
+// prepare makes the rounds and what their shards are given: each its own, or
+// one for all if no shard can be behind the reader.
+func (f *flows) prepare() []*load {
+	n := f.cfg.Workers
+	loads := make([]*load, roundsInFlight)
+	if n == 1 && f.joint {
+		loads = loads[:1]
+	}
+	for i := range loads {
+		loads[i] = &load{picks: make([][]uint32, n), deltas: make([][]uint32, n)}
+	}
+	for i := range roundsInFlight {
+		f.free <- &round{
+			load:   loads[i%len(loads)],
+			events: make([][]flow.Event, n),
+			order:  make([][]place, n),
+			stats:  make([]flow.Stats, n),
 		}
 	}
+	return loads
+}
+
+// read cuts the input into rounds and hands each to all shards. It may be the
+// first of them itself.
+func (f *flows) read(ctx context.Context, stop <-chan struct{}, src capture.Source, shards []chan *round) error {
+	var own *flow.Shard
+	if f.joint {
+		own = f.newShard()
+	}
+	for {
+		r := f.room(stop)
+		if r == nil {
+			return nil
+		}
+		err := f.fill(ctx, src, r)
+		if f.cfg.Workers > 1 {
+			r.deal(f.cfg.Workers)
+		}
+		r.done.Add(f.cfg.Workers)
+		for _, in := range shards {
+			in <- r
+		}
+		if own != nil {
+			f.work(own, 0, r)
+		}
+		f.sorted <- r
+		if err != nil {
+			return unlessEOF(err)
+		}
+	}
+}
+
+func unlessEOF(err error) error {
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
+// room waits for a round that is free again; nil if nobody takes rounds any
+// more, which stop says.
+func (f *flows) room(stop <-chan struct{}) *round {
+	select {
+	case r := <-f.free:
+		return r
+	case <-stop:
+		return nil
+	}
+}
+
+// fill reads the next round. It is the last if there is an error, and may
+// still hold something then.
+func (f *flows) fill(ctx context.Context, src capture.Source, r *round) error {
+	err := f.next(ctx, src, &r.batch)
+	r.last = err != nil
+	packets := r.batch.Packets
+	r.times = f.clock.Stamp(r.times[:0], packets)
+	if len(packets) == 0 && r.batch.Now != 0 {
+		f.clock.Idle(r.batch.Now)
+	}
+	for i := range r.batch.Deltas {
+		d := &r.batch.Deltas[i]
+		d.Begin, d.Last = f.clock.Past(d.Begin), f.clock.Past(d.Last)
+	}
+	r.now, r.first = f.clock.Now(), f.seq+1
+	f.seq += uint64(len(packets) + len(r.batch.Deltas))
+	r.at = Progress{Now: r.now, Repaired: f.clock.Repaired, ClockSteps: f.clock.Steps}
+	r.at.Read, r.at.Total = src.Progress()
+	if r.at.Live = f.losses(src, r.now, r.last); r.at.Live != nil {
+		r.at.Interfaces = src.Interfaces()
+	}
+	return err
 }
 
 // stopper is a source that has more to tell when it is told to stop, and then
@@ -234,27 +292,37 @@ func (r *round) feed(shard *flow.Shard, i int) {
 // arrange brings the events of one shard into their order.
 func (r *round) arrange(i int) { r.order[i] = arrange(r.events[i], r.order[i]) }
 
-// shard owns one flow table.
-func (f *flows) shard(i int, in <-chan *round) {
+// newShard makes one of Config.Workers flow tables.
+func (f *flows) newShard() *flow.Shard {
 	cfg := f.cfg.Flow
 	n := f.cfg.Workers
 	cfg.MaxFlows = max(16, cfg.MaxFlows/n)
 	cfg.MaxStreams = max(1, cfg.MaxStreams/n)
 	cfg.MaxStreamBytes = max(1<<16, cfg.MaxStreamBytes/n)
-	shard := flow.NewShard(cfg, wire.Table())
+	return flow.NewShard(cfg, wire.Table())
+}
+
+// shard owns one flow table.
+func (f *flows) shard(i int, in <-chan *round) {
+	shard := f.newShard()
 	for r := range in {
-		r.feed(shard, i)
-		shard.Advance(r.now)
-		if r.last {
-			shard.Close(r.now)
-		}
-		r.events[i] = shard.Take(r.events[i])
-		if n > 1 {
-			r.arrange(i)
-		}
-		r.stats[i] = shard.Stats()
-		r.done.Done()
+		f.work(shard, i, r)
 	}
+}
+
+// work takes a shard's part of a round through it.
+func (f *flows) work(shard *flow.Shard, i int, r *round) {
+	r.feed(shard, i)
+	shard.Advance(r.now)
+	if r.last {
+		shard.Close(r.now)
+	}
+	r.events[i] = shard.Take(r.events[i])
+	if f.cfg.Workers > 1 {
+		r.arrange(i)
+	}
+	r.stats[i] = shard.Stats()
+	r.done.Done()
 }
 
 // atOnce bounds the events that are given to a visitor in one call, and so the
