@@ -2,6 +2,7 @@ package format
 
 import (
 	"bytes"
+	"net"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -123,9 +124,11 @@ func leefAlert(p *pairs, a *alert.Alert) {
 	p.add("state", string(a.State), 0)
 	p.add("count", strconv.Itoa(a.Count), 0)
 	p.add("identHostName", a.Device.Name, 4000)
-	p.add("srcMAC", a.Device.MAC, 0)
-	p.add("src", DeviceIP(a), 64)
-	p.add("dst", a.Peer.IP, 64)
+	if mac, err := net.ParseMAC(a.Device.MAC); err == nil {
+		p.add("srcMAC", mac.String(), 0)
+	}
+	p.ip("src", DeviceIP(a))
+	p.ip("dst", a.Peer.IP)
 	p.add("dstHostName", a.Peer.Name, 4000)
 	if a.Peer.Port != 0 {
 		p.add("dstPort", strconv.Itoa(int(a.Peer.Port)), 0)
@@ -190,6 +193,13 @@ func (p *pairs) address(v4, v6, v6Name, text string) {
 		p.add(v4, a.Unmap().String(), 0)
 	default:
 		p.labelled(v6, v6Name, a.WithZone("").String(), 0)
+	}
+}
+
+// ip writes an address of either kind under the same key, as LEEF wants it.
+func (p *pairs) ip(key, text string) {
+	if a, err := netip.ParseAddr(text); err == nil {
+		p.add(key, a.Unmap().WithZone("").String(), 0)
 	}
 }
 

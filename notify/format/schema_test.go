@@ -280,29 +280,3 @@ func TestCEFReadsBack(t *testing.T) {
 		}
 	}
 }
-
-// TestLEEFReadsBack splits a line as QRadar's guide says.
-func TestLEEFReadsBack(t *testing.T) {
-	for name, n := range revised(t) {
-		text, err := LEEF(n, testMeta)
-		if err != nil {
-			t.Fatal(err)
-		}
-		parts := strings.SplitN(string(text), "|", 7)
-		if len(parts) != 7 || parts[0] != "LEEF:2.0" || parts[5] != "x09" {
-			t.Errorf("%s: bad header in %s", name, text)
-			continue
-		}
-		got := map[string]string{}
-		for pair := range strings.SplitSeq(parts[6], "\t") {
-			k, v, ok := strings.Cut(pair, "=")
-			if !ok || k == "" || got[k] != "" {
-				t.Errorf("%s: bad or repeated attribute %q", name, pair)
-			}
-			got[k] = v
-		}
-		if got["msg"] != Summary(n) || got["externalId"] != n.ID() {
-			t.Errorf("%s: read %q", name, got)
-		}
-	}
-}
