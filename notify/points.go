@@ -112,8 +112,8 @@ func (p *points) notice(n *alert.Notice) (*write.Point, error) {
 func (p precision) spread(t time.Time, id string) time.Time {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(id)) // a hash does not fail
-	slot := time.Duration(h.Sum64() % uint64(p.within/p.unit))
-	return t.Truncate(p.within).Add(slot * p.unit)
+	slot := h.Sum64() % uint64(p.within/p.unit)
+	return t.Truncate(p.within).Add(time.Duration(slot * uint64(p.unit)))
 }
 
 func (p *points) alert(a *alert.Alert, at time.Time) (*write.Point, error) {

@@ -225,7 +225,7 @@ func (d *dialer) tunnel(ctx context.Context, conn net.Conn, address string) (net
 	}
 	head := &io.LimitedReader{R: conn, N: maxProxyAnswer}
 	r := bufio.NewReader(head)
-	resp, err := http.ReadResponse(r, req)
+	resp, err := http.ReadResponse(r, req) //nolint:bodyclose // its body is the tunnel
 	if err != nil {
 		return nil, orEnd(ctx, fmt.Errorf("read its answer: %w", err))
 	}

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -101,40 +100,6 @@ func (q *queue) bound(limit int) error {
 		if err := q.c.exec("UPDATE sink SET dropped = dropped + ? WHERE name = ?", len(gone)-i, name); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// SetSinks says which sinks there are. For each of them the outbox keeps what
-// it has not been told. One that is new hears of what changes from now on. One
-// that is no longer named keeps its dead letters; nothing more is kept for it.
-func (s *Store) SetSinks(ctx context.Context, names []string) error {
-	w, err := s.writer()
-	if err != nil {
-		return err
-	}
-	list, err := json.Marshal(names)
-	if err != nil {
-		return err
-	}
-	err = w.transact(ctx, func(db *sqlite3.Conn) error {
-		err := w.exec("UPDATE sink SET active = name IN (SELECT value FROM json_each(?1)) WHERE active <> (name IN (SELECT value FROM json_each(?1)))", string(list))
-		if err != nil {
-			return err
-		}
-		for _, name := range names {
-			err := w.exec(`INSERT INTO sink (name, active, cursor, series)
-				VALUES (?, 1, (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'outbox'),
-				              (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'minute'))
-				ON CONFLICT (name) DO NOTHING`, name)
-			if err != nil {
-				return err
-			}
-		}
-		return w.exec(sweepOutbox)
-	})
-	if err != nil {
-		return fmt.Errorf("register sinks: %w", err)
 	}
 	return nil
 }
@@ -307,73 +272,6 @@ func settle(c *conn, st *alert.Settlement) error {
 	return c.exec(sweepOutbox)
 }
 
-// SinkState is how a sink stands.
-type SinkState struct {
-	Name      string    `json:"name"`
-	Active    bool      `json:"active"`           // it is in the configuration that was last run
-	Waiting   int       `json:"waiting"`          // alerts and incidents that it has not been told, letters besides
-	Oldest    time.Time `json:"oldest,omitzero"`  // when the first of them changed
-	Held      int       `json:"held"`             // letters that will be tried again
-	Dead      int       `json:"dead"`             // letters that were given up
-	Delivered int64     `json:"delivered"`        // in all
-	Dropped   int64     `json:"dropped"`          // for want of room
-	Last      time.Time `json:"last,omitzero"`    // delivery
-	Failing   time.Time `json:"failing,omitzero"` // since when; zero if the last attempt succeeded
-	Error     string    `json:"error,omitempty"`  // of the last attempt
-}
-
-// Sinks lists all sinks, by name.
-func (s *Store) Sinks(ctx context.Context) ([]SinkState, error) {
-	var out []SinkState
-	moment := func(ns int64) time.Time {
-		if ns == 0 {
-			return time.Time{}
-		}
-		return timeOf(ns)
-	}
-	err := s.list(ctx, "sink", `SELECT name, active, delivered, dropped, last, failing, error,
-			(SELECT count(*) FROM letter l WHERE l.sink = name AND NOT dead),
-			(SELECT count(*) FROM letter l WHERE l.sink = name AND dead),
-			iif(active, (SELECT count(*) FROM outbox WHERE seq > cursor), 0),
-			iif(active, (SELECT coalesce(min(queued), 0) FROM outbox WHERE seq > cursor), 0)
-		FROM sink ORDER BY name`, nil, func(row *sqlite3.Stmt) error {
-		out = append(out, SinkState{
-			Name: row.ColumnText(0), Active: row.ColumnBool(1),
-			Delivered: row.ColumnInt64(2), Dropped: row.ColumnInt64(3), Last: moment(row.ColumnInt64(4)),
-			Failing: moment(row.ColumnInt64(5)), Error: row.ColumnText(6),
-			Held: row.ColumnInt(7), Dead: row.ColumnInt(8),
-			Waiting: row.ColumnInt(9), Oldest: moment(row.ColumnInt64(10)),
-		})
-		return nil
-	})
-	return out, err
-}
-
-// Retry lets the dead letters of a sink be tried again, and returns how many.
-// A daemon beside it takes them up within seconds.
-func (s *Store) Retry(ctx context.Context, sink string) (n int, err error) {
-	w, err := s.writer()
-	if err != nil {
-		return 0, err
-	}
-	err = w.transact(ctx, func(db *sqlite3.Conn) error {
-		known, err := w.number("SELECT count(*) FROM sink WHERE name = ?", sink)
-		if err != nil {
-			return err
-		}
-		if known == 0 {
-			return notFound("sink", sink)
-		}
-		err = w.exec("UPDATE letter SET dead = 0, attempts = 0, next = 0 WHERE sink = ? AND dead", sink)
-		n = int(db.Changes())
-		return err
-	})
-	if err != nil {
-		return 0, fmt.Errorf("retry dead letters: %w", err)
-	}
-	return n, nil
-}
-
 // queueTransaction runs fn in a transaction that may enter rows into the
 // outbox. A forced one is on the disk when it returns.
 func (s *Store) queueTransaction(ctx context.Context, w *conn, forced bool, fn func(*queue) error) error {
@@ -395,99 +293,4 @@ func (s *Store) queueTransaction(ctx context.Context, w *conn, forced bool, fn f
 			return q.bound(s.maxWaiting)
 		})
 	})
-}
-
-// Decision is what somebody has said about an alert or incident.
-type Decision struct {
-	Seq      int64
-	Ref      string // id of an alert or incident
-	Revision int    // of it with the decision
-	State    alert.State
-	Time     time.Time // wall-clock
-}
-
-// Decisions lists decisions behind a position, in order.
-func (s *Store) Decisions(ctx context.Context, after int64) ([]Decision, error) {
-	var out []Decision
-	err := s.list(ctx, "decision", "SELECT seq, ref, revision, state, time FROM decision WHERE seq > ? ORDER BY seq", []any{after}, func(row *sqlite3.Stmt) error {
-		d := Decision{Seq: row.ColumnInt64(0), Ref: row.ColumnText(1), Revision: row.ColumnInt(2), Time: timeOf(row.ColumnInt64(4))}
-		setText(&d.State, row.ColumnText(3))
-		out = append(out, d)
-		return nil
-	})
-	return out, err
-}
-
-// keptDecisions is how many decisions stay: a daemon that runs reads each
-// within seconds, and one that starts reads the states themselves.
-const keptDecisions = 1000
-
-// SetState writes down that an alert, or an incident with all of its alerts,
-// is open, acknowledged or closed, and lets the sinks know. It returns the ids
-// of what has changed. A checkpoint does not open again what was closed. The
-// id may be abbreviated as for Alert; errors are those of Alert.
-func (s *Store) SetState(ctx context.Context, id string, state alert.State) (changed []string, err error) {
-	w, err := s.writer()
-	if err != nil {
-		return nil, err
-	}
-	if state != alert.Open && state != alert.Acknowledged && state != alert.Closed {
-		return nil, fmt.Errorf("unknown state %q: use open, acknowledged or closed", state)
-	}
-	var in alert.Incident
-	a, err := s.Alert(ctx, id)
-	if errors.Is(err, ErrNotFound) {
-		if in, err = s.Incident(ctx, id); errors.Is(err, ErrNotFound) {
-			return nil, notFound("alert or incident", id)
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	err = s.queueTransaction(ctx, w, true, func(q *queue) error {
-		if in.ID == "" {
-			changed, err = q.decide("alert", "id", a.ID, state)
-			return err
-		}
-		if changed, err = q.decide("incident", "id", in.ID, state); err != nil {
-			return err
-		}
-		more, err := q.decide("alert", "incident", in.ID, state)
-		changed = append(changed, more...)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("set state: %w", err)
-	}
-	return changed, nil
-}
-
-// decide sets the state of the rows that are not in it already.
-func (q *queue) decide(table, column, value string, state alert.State) (ids []string, err error) {
-	type decided struct {
-		id                 string
-		revision, severity int
-	}
-	var all []decided
-	err = query(q.c.db, fmt.Sprintf(`UPDATE %s SET state = ?1, revision = revision + 1,
-			body = json_set(body, '$.state', ?1, '$.revision', revision + 1)
-		WHERE %s = ?2 AND state <> ?1 RETURNING id, revision, severity`, table, column),
-		[]any{string(state), value}, func(row *sqlite3.Stmt) error {
-			all = append(all, decided{row.ColumnText(0), row.ColumnInt(1), row.ColumnInt(2)})
-			return nil
-		})
-	if err != nil {
-		return nil, err
-	}
-	for _, d := range all {
-		if err := q.add(d.id, table == "incident", d.severity); err != nil {
-			return nil, err
-		}
-		err := q.c.exec("INSERT INTO decision (ref, revision, state, time) VALUES (?, ?, ?, ?)", d.id, d.revision, string(state), q.now)
-		if err != nil {
-			return nil, err
-		}
-		ids = append(ids, d.id)
-	}
-	return ids, q.c.exec("DELETE FROM decision WHERE seq <= (SELECT max(seq) FROM decision) - ?", keptDecisions)
 }

@@ -16,7 +16,7 @@ import (
 )
 
 func (a *app) export() *cobra.Command {
-	l := listing{format: "json"}
+	l := listing{format: "json", oldestFirst: true}
 	var hourly bool
 	kinds := map[string]func(context.Context) error{}
 	cmd := &cobra.Command{
@@ -32,7 +32,6 @@ hour). JSON has all fields, CSV those of the table.`,
 			if !ok {
 				return usageError{fmt.Errorf("export %s: use one of %s", args[0], strings.Join(slices.Sorted(maps.Keys(kinds)), ", "))}
 			}
-			l.oldestFirst = true
 			return write(cmd.Context())
 		},
 	}
@@ -40,36 +39,16 @@ hour). JSON has all fields, CSV those of the table.`,
 	l.registerFilters(cmd)
 	cmd.Flags().BoolVar(&hourly, "hourly", false, "series by the hour")
 
-	kinds["alerts"] = func(ctx context.Context) error {
-		return list(ctx, a, &l, func(st *store.Store, f store.Filter) ([]alert.Alert, error) { return st.Alerts(ctx, f) }, "", alertTable)
-	}
-	kinds["incidents"] = func(ctx context.Context) error {
-		return list(ctx, a, &l, func(st *store.Store, f store.Filter) ([]alert.Incident, error) { return st.Incidents(ctx, f) }, "", incidentTable)
-	}
-	kinds["observations"] = func(ctx context.Context) error {
-		return list(ctx, a, &l, func(st *store.Store, f store.Filter) ([]alert.Observation, error) { return st.Observations(ctx, f) }, "", observationTable)
-	}
-	kinds["devices"] = func(ctx context.Context) error {
-		return list(ctx, a, &l, func(st *store.Store, _ store.Filter) ([]device.Device, error) { return readDevices(ctx, st) }, "", deviceTable)
-	}
-	kinds["series"] = func(ctx context.Context) error {
-		read := func(st *store.Store, f store.Filter) ([]device.Minute, error) {
-			if f.Device != "" {
-				row, err := st.Device(ctx, f.Device)
-				if err != nil {
-					return nil, err
-				}
-				f.Device = row.ID
-			}
-			return st.Series(ctx, f, hourly)
-		}
-		return list(ctx, a, &l, read, "", seriesTable)
-	}
+	kinds["alerts"] = func(ctx context.Context) error { return alertRows().list(ctx, a, &l) }
+	kinds["incidents"] = func(ctx context.Context) error { return incidentRows().list(ctx, a, &l) }
+	kinds["observations"] = func(ctx context.Context) error { return observationRows().list(ctx, a, &l) }
+	kinds["devices"] = func(ctx context.Context) error { return deviceRows().list(ctx, a, &l) }
+	kinds["series"] = func(ctx context.Context) error { return seriesRows(hourly).list(ctx, a, &l) }
 	return cmd
 }
 
-func observationTable() table[alert.Observation] {
-	return table[alert.Observation]{
+func observationRows() rows[alert.Observation] {
+	return rows[alert.Observation]{(*store.Store).Observations, "no observations", table[alert.Observation]{
 		{"time", func(o *alert.Observation) string { return shortTime(o.Time) }},
 		{"kind", func(o *alert.Observation) string { return string(o.Kind) }},
 		{"device", func(o *alert.Observation) string { return o.Device }},
@@ -77,14 +56,24 @@ func observationTable() table[alert.Observation] {
 		{"p", func(o *alert.Observation) string { return fmt.Sprintf("%.3g", o.P) }},
 		{"count", func(o *alert.Observation) string { return fmt.Sprint(o.Count) }},
 		{"summary", func(o *alert.Observation) string { return o.Summary }},
-	}
+	}}
 }
 
-func seriesTable() table[device.Minute] {
+func seriesRows(hourly bool) rows[device.Minute] {
+	read := func(st *store.Store, ctx context.Context, f store.Filter) ([]device.Minute, error) {
+		if f.Device != "" {
+			row, err := st.Device(ctx, f.Device)
+			if err != nil {
+				return nil, err
+			}
+			f.Device = row.ID
+		}
+		return st.Series(ctx, f, hourly)
+	}
 	number := func(name string, value func(*device.Minute) uint64) column[device.Minute] {
 		return column[device.Minute]{name, func(m *device.Minute) string { return fmt.Sprint(value(m)) }}
 	}
-	return table[device.Minute]{
+	return rows[device.Minute]{read, "no traffic", table[device.Minute]{
 		{"time", func(m *device.Minute) string { return m.Time.Format(time.RFC3339) }},
 		{"device", func(m *device.Minute) string { return m.Device }},
 		{"name", func(m *device.Minute) string { return m.Name }},
@@ -96,5 +85,5 @@ func seriesTable() table[device.Minute] {
 		number("peers", func(m *device.Minute) uint64 { return uint64(m.Peers) }),
 		number("names", func(m *device.Minute) uint64 { return uint64(m.Names) }),
 		number("nxdomain", func(m *device.Minute) uint64 { return uint64(m.NXDomain) }),
-	}
+	}}
 }

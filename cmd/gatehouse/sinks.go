@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,34 +14,30 @@ import (
 )
 
 func (a *app) sinks() *cobra.Command {
-	var l listing
-	cmd := &cobra.Command{
-		Use:   "sinks",
-		Short: "Show how the sinks do: what waits, what failed and why",
-		Args:  usageArgs(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			read := func(st *store.Store, _ store.Filter) ([]store.SinkState, error) { return st.Sinks(cmd.Context()) }
-			return list(cmd.Context(), a, &l, read, "no sinks: name some in a configuration, and run with --config FILE", sinkTable)
-		},
-	}
-	l.register(cmd)
+	cmd, _ := listCommand(a, "sinks", "Show how the sinks do: what waits, what failed and why", sinkRows())
 	cmd.AddCommand(a.deadLetters(), a.retryLetters())
 	return cmd
 }
 
-func sinkTable() table[store.SinkState] {
-	return table[store.SinkState]{
+func sinkRows() rows[store.SinkState] {
+	number := func(name string, value func(*store.SinkState) int64) column[store.SinkState] {
+		return column[store.SinkState]{name, func(s *store.SinkState) string { return fmt.Sprint(value(s)) }}
+	}
+	read := func(st *store.Store, ctx context.Context, _ store.Filter) ([]store.SinkState, error) {
+		return st.Sinks(ctx)
+	}
+	return rows[store.SinkState]{read, "no sinks: name some in a configuration, and run with --config FILE", table[store.SinkState]{
 		{"sink", func(s *store.SinkState) string { return s.Name }},
 		{"state", sinkWord},
-		{"waiting", func(s *store.SinkState) string { return fmt.Sprint(s.Waiting) }},
-		{"held", func(s *store.SinkState) string { return fmt.Sprint(s.Held) }},
-		{"dead", func(s *store.SinkState) string { return fmt.Sprint(s.Dead) }},
-		{"delivered", func(s *store.SinkState) string { return fmt.Sprint(s.Delivered) }},
-		{"dropped", func(s *store.SinkState) string { return fmt.Sprint(s.Dropped) }},
+		number("waiting", func(s *store.SinkState) int64 { return int64(s.Waiting) }),
+		number("held", func(s *store.SinkState) int64 { return int64(s.Held) }),
+		number("dead", func(s *store.SinkState) int64 { return int64(s.Dead) }),
+		number("delivered", func(s *store.SinkState) int64 { return s.Delivered }),
+		number("dropped", func(s *store.SinkState) int64 { return s.Dropped }),
 		{"oldest", func(s *store.SinkState) string { return momentOrDash(s.Oldest) }},
 		{"last", func(s *store.SinkState) string { return momentOrDash(s.Last) }},
 		{"error", func(s *store.SinkState) string { return orDash(s.Error) }},
-	}
+	}}
 }
 
 // sinkWord says how a sink does.
@@ -69,22 +66,23 @@ func (a *app) deadLetters() *cobra.Command {
 		Use:   "dead NAME",
 		Short: "List what a sink has refused for good, and why",
 		Args:  usageArgs(cobra.ExactArgs(1)),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			read := func(st *store.Store, _ store.Filter) ([]alert.Letter, error) {
-				return st.DeadLetters(cmd.Context(), args[0])
-			}
-			return list(cmd.Context(), a, &l, read, "no dead letters", func() table[alert.Letter] {
-				return table[alert.Letter]{
-					{"since", func(x *alert.Letter) string { return momentOrDash(x.Since) }},
-					{"id", func(x *alert.Letter) string { return x.Ref }},
-					{"attempts", func(x *alert.Letter) string { return fmt.Sprint(x.Attempts) }},
-					{"error", func(x *alert.Letter) string { return x.Error }},
-				}
-			})
-		},
+		RunE:  func(cmd *cobra.Command, args []string) error { return letterRows(args[0]).list(cmd.Context(), a, &l) },
 	}
 	l.register(cmd)
 	return cmd
+}
+
+// letterRows are the dead letters of a sink.
+func letterRows(sink string) rows[alert.Letter] {
+	read := func(st *store.Store, ctx context.Context, _ store.Filter) ([]alert.Letter, error) {
+		return st.DeadLetters(ctx, sink)
+	}
+	return rows[alert.Letter]{read, "no dead letters", table[alert.Letter]{
+		{"since", func(x *alert.Letter) string { return momentOrDash(x.Since) }},
+		{"id", func(x *alert.Letter) string { return x.Ref }},
+		{"attempts", func(x *alert.Letter) string { return fmt.Sprint(x.Attempts) }},
+		{"error", func(x *alert.Letter) string { return x.Error }},
+	}}
 }
 
 func (a *app) retryLetters() *cobra.Command {
