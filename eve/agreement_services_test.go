@@ -94,7 +94,7 @@ func eachPart(c compared) compared {
 	c.ours = func(l *line, add func(string)) {
 		ours(l, func(v string) {
 			for part := range strings.SplitSeq(v, "/") {
-				if part != "" {
+				if part != "" && part != "<empty>" {
 					add(part)
 				}
 			}

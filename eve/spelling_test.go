@@ -22,6 +22,29 @@ func TestTimestamp(t *testing.T) {
 	}
 }
 
+func TestKerberosNames(t *testing.T) {
+	for etype, want := range map[int]string{
+		18: "aes256-cts-hmac-sha1-96", 26: "camellia256-cts-cmac", 23: "rc4-hmac (weak)", 16: "des3-cbc-sha1-kd (weak)",
+		-133: "rc4-hmac-OLD (weak)", 4: "4 (weak)", -1: "-1 (weak)", 65: "subkey-keymaterial (weak)",
+	} {
+		name, weak := kerberosEncryption(etype)
+		if weak {
+			name += " (weak)"
+		}
+		if name != want {
+			t.Errorf("encryption %d: got %s, want %s", etype, name, want)
+		}
+	}
+	for code, want := range map[int]string{
+		0: "KDC_ERR_NONE", 25: "KDC_ERR_PREAUTH_REQUIRED", 30: "30", 52: "KRB_ERR_RESPONSE_TOO_BIG", 59: "59",
+		60: "KRB_ERR_GENERIC", 68: "KDC_ERR_WRONG_REALM", 76: "KDC_ERR_KDC_NAME_MISMATCH", 77: "77", -1: "-1",
+	} {
+		if got := kerberosError(code); got != want {
+			t.Errorf("error %d: got %s, want %s", code, got, want)
+		}
+	}
+}
+
 // TestQUICExtensions: what Suricata shows of each, also of one that is empty,
 // damaged or unknown.
 func TestQUICExtensions(t *testing.T) {

@@ -255,9 +255,21 @@ func TestKerberos(t *testing.T) {
 			msg("KRB_AS_REQ"), required, msg("KRB_AS_REQ"), granted, login(Succeeded),
 		}, nil},
 		{"refused", []chunk{{FromServer, failure(24)}}, []Message{refused, login(Failed)}, nil},
+		{"of a client in another realm", []chunk{{FromServer, tlv(0x7e, tlv(0x30, tlv(0xa0, tlv(2, 5)), tlv(0xa1, tlv(2, 30)), tlv(0xa4, tlv(0x18, "Z")),
+			tlv(0xa5, tlv(2, 0)), tlv(0xa6, tlv(2, 68)), tlv(0xa7, tlv(0x1b, "HOME")), tlv(0xa9, tlv(0x1b, "LAN")), tlv(0xaa, name("krbtgt", "LAN"))))}}, []Message{
+			&Kerberos{Type: "KRB_ERROR", Realm: "HOME", SName: "krbtgt/LAN", ErrorCode: 68},
+		}, nil},
 		{"version 4", []chunk{{FromClient, join(request[:8], 4, request[9:])}}, nil, ErrNotMine},
 		{"another tag", []chunk{{FromClient, tlv(0x30, tlv(2, 1))}}, nil, ErrNotMine},
 	})
+	for etype, want := range map[string]int{"\x12": 18, "\xff\x7b": -133, "": -1} {
+		if got := krbEncryption(tlv(0x30, tlv(0xa0, tlv(2, etype)), tlv(0xa2, tlv(4, "x")))); got != want {
+			t.Errorf("encryption %x: got %d, want %d", etype, got, want)
+		}
+	}
+	if got := krbEncryption(nil); got != 0 {
+		t.Errorf("no encryption: got %d", got)
+	}
 	framed := join(0, 0, 0, len(request), request)
 	playAll(t, newKerberosStream, []dialogue{
 		{"over TCP", []chunk{{FromClient, framed}}, []Message{msg("KRB_AS_REQ")}, nil},

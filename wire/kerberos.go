@@ -10,7 +10,7 @@ import (
 type Kerberos struct {
 	Type       string // "KRB_AS_REQ", "KRB_TGS_REP", "KRB_ERROR" ...
 	CName      string // the client, parts joined by "/", at most 256 bytes
-	Realm      string
+	Realm      string // of the client; of an error that does not name it, of the service
 	SName      string // the service
 	Encryption int    // etype of a reply (RFC 3961), with a key of the client; 0 if none
 	Ticket     int    // etype of its ticket, with a key of the service; 0 if none
@@ -140,7 +140,11 @@ func (m *Kerberos) reply(r *berReader, kind int) {
 // krbEncryption is the etype of EncryptedData (section 5.2.9), 0 if it is not
 // there.
 func krbEncryption(v []byte) int {
-	return max(0, berInt(inner(inner(inner(v).maybe(berSequence)).maybe(0xa0)).maybe(berInteger)))
+	etype := inner(inner(inner(v).maybe(berSequence)).maybe(0xa0)).maybe(berInteger)
+	if etype == nil {
+		return 0
+	}
+	return berInt(etype)
 }
 
 func (m *Kerberos) failure(r *berReader) {
@@ -150,9 +154,12 @@ func (m *Kerberos) failure(r *berReader) {
 	r.want(0xa4)
 	r.want(0xa5)
 	m.ErrorCode = berInt(inner(r.want(0xa6)).want(berInteger))
-	r.maybe(0xa7)
+	client := r.maybe(0xa7)
 	m.CName = principal(r.maybe(0xa8))
 	m.Realm = krbString(r.want(0xa9))
+	if client != nil {
+		m.Realm = krbString(client)
+	}
 	m.SName = principal(r.want(0xaa))
 }
 
