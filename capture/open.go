@@ -13,7 +13,7 @@ import (
 // slower. Little is taken, for the sake of caches and of gateways with little
 // memory: every batch that is under way holds one block.
 const (
-	defaultBlock = 256 << 10 // one input
+	defaultBlock = 512 << 10 // one input
 	mergeBlock   = 128 << 10 // each of several inputs that overlap in time
 )
 
