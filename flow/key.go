@@ -190,6 +190,12 @@ func ShardOf(p *capture.Packet, n int) int {
 	if n <= 1 {
 		return 0
 	}
+	if b := p.Data; p.Link == capture.LinkEthernet && len(b) >= ethernetHeader+ipv4Header &&
+		binary.BigEndian.Uint16(b[ethernetTypeOff:]) == etherIPv4 { // as nearly always
+		return spread(
+			hashHalves(seedShard, 0, uint64(binary.LittleEndian.Uint32(b[ethernetHeader+12:]))),
+			hashHalves(seedShard, 0, uint64(binary.LittleEndian.Uint32(b[ethernetHeader+16:]))), n)
+	}
 	var l link
 	s, r := l.read(p.Link, span{p.Data, max(p.Length, len(p.Data))})
 	if r != Accepted {
