@@ -72,7 +72,7 @@ func BenchmarkCertificate(b *testing.B) {
 	b.ReportAllocs()
 	b.SetBytes(int64(len(body)))
 	for b.Loop() {
-		if m := (*leaves)(nil).parseCertificate(body, false, false); m.ParseError != "" {
+		if m := (*chains)(nil).parseCertificate(body, false, false); m.ParseError != "" {
 			b.Fatal(m.ParseError)
 		}
 	}

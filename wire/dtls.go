@@ -245,7 +245,7 @@ func (d *dtlsFlow) message(dir Dir, body []byte, cut bool, msgs []Message) []Mes
 		return append(msgs, m)
 	case handshakeCertificate:
 		fromClient := h.role == roleClient || h.role == roleUnknown && dir == FromClient
-		if m := d.memory.leaves.parseCertificate(body, fromClient, cut); m != nil {
+		if m := d.memory.chains.parseCertificate(body, fromClient, cut); m != nil {
 			m.Proto = "dtls"
 			return append(msgs, m)
 		}

@@ -216,7 +216,7 @@ func FuzzVerifyChain(f *testing.F) {
 		if got.ExpiredBy < 0 || (got.ExpiredBy > 0) != (got.Faults&FaultExpired != 0) {
 			t.Errorf("inconsistent expiry %+v", got)
 		}
-		m := (*leaves)(nil).parseCertificate(join(0, 0, 0, len(leaf)>>16, len(leaf)>>8, len(leaf), leaf), false, false)
+		m := (*chains)(nil).parseCertificate(join(0, 0, 0, len(leaf)>>16, len(leaf)>>8, len(leaf), leaf), false, false)
 		if m != nil && len(m.Subject)+len(m.Issuer) > 2*maxNameText {
 			t.Errorf("names of %d bytes kept", len(m.Subject)+len(m.Issuer))
 		}

@@ -43,6 +43,6 @@ type memory struct {
 	enip   freeList[ENIP]
 	s7     freeList[S7]
 	names  interner
-	leaves leaves
+	chains chains
 	hellos fingerprints
 }

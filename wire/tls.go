@@ -329,7 +329,7 @@ func (s *tlsStream) message(dir Dir, version uint16, b []byte, cut bool, msgs []
 		return append(msgs, m), nil
 	case handshakeCertificate:
 		fromClient := h.role == roleClient || h.role == roleUnknown && dir == FromClient
-		if m := s.memory.leaves.parseCertificate(body, fromClient, cut); m != nil {
+		if m := s.memory.chains.parseCertificate(body, fromClient, cut); m != nil {
 			return append(msgs, m), nil
 		}
 	}

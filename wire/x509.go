@@ -1,10 +1,12 @@
 package wire
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
 	"fmt"
+	"hash/maphash"
 	"net/netip"
 	"time"
 
@@ -19,10 +21,6 @@ const (
 	maxCertNames  = 100
 	// maxSerialBytes: RFC 5280 section 4.1.2.2 allows 20, some authorities use more.
 	maxSerialBytes = 64
-	// maxLeaves of at most maxLeafBytes are remembered: the devices of a home
-	// see some hundred certificates in a day, nearly all of 1 to 2 KiB.
-	maxLeaves    = 256
-	maxLeafBytes = 4 << 10
 )
 
 var errCert = fmt.Errorf("read certificate: %w", ErrMalformed)
@@ -32,66 +30,103 @@ var errCert = fmt.Errorf("read certificate: %w", ErrMalformed)
 // the end of the message is missing; then the complete certificates before it
 // are kept. It returns nil if there is nothing to report, as for the empty
 // list of a client that has no certificate.
-func (l *leaves) parseCertificate(body []byte, fromClient, cut bool) *Certificate {
+func (c *chains) parseCertificate(body []byte, fromClient, cut bool) *Certificate {
 	s := cryptobyte.String(body)
 	var size uint32
 	if !s.ReadUint24(&size) || len(s) == 0 {
 		return nil
 	}
-	m := &Certificate{FromClient: fromClient, Truncated: cut}
-	total := 0
-	for len(s) > 0 && len(m.Raw) < maxChainCerts {
+	list := completeCertificates(s)
+	m := new(Certificate)
+	switch known := c.find(list); {
+	case known != nil:
+		*m = *known
+	case len(list) == 0:
+		m.ParseError = "no complete certificate in the message"
+	default:
+		list = bytes.Clone(list) // which m and c hold on to
+		m.readList(list)
+		c.remember(list, m)
+	}
+	m.FromClient, m.Truncated = fromClient, cut
+	return m
+}
+
+// completeCertificates is the head of a list that is read: its certificates up
+// to one that is cut off, within the bounds.
+func completeCertificates(list cryptobyte.String) []byte {
+	rest, total := list, 0
+	for range maxChainCerts {
+		after := rest
 		var der cryptobyte.String
-		if !s.ReadUint24LengthPrefixed(&der) {
+		if !after.ReadUint24LengthPrefixed(&der) {
 			break
 		}
 		if total += len(der); total > maxChainBytes {
 			break
 		}
-		m.Raw = append(m.Raw, der)
+		rest = after
 	}
-	if len(m.Raw) == 0 {
-		m.ParseError = "no complete certificate in the message"
-		return m
-	}
-	// One copy for the whole chain, so that the message owns its memory.
-	own := make([]byte, 0, total)
-	for i, der := range m.Raw {
-		start := len(own)
-		own = append(own, der...)
-		m.Raw[i] = own[start:len(own):len(own)]
-	}
-	l.describe(m)
-	return m
+	return list[:len(list)-len(rest)]
 }
 
-// leaves remembers what certificates say, by their SHA-256: reading one takes
-// some 10 µs and a hundred allocations, and a server shows the same one for
-// weeks. It belongs to one goroutine. A nil *leaves remembers nothing.
-type leaves struct {
-	known map[[sha256.Size]byte]Certificate // without Raw
-}
-
-// describe fills the fields that describe the leaf.
-func (l *leaves) describe(m *Certificate) {
-	if l == nil || len(m.Raw[0]) > maxLeafBytes {
-		m.describeLeaf()
-		return
-	}
-	key := sha256.Sum256(m.Raw[0])
-	d, ok := l.known[key]
-	if ok {
-		d.Raw, d.FromClient, d.Truncated = m.Raw, m.FromClient, m.Truncated
-		*m = d
-		return
+// readList reads a list of complete certificates, which m holds on to.
+func (m *Certificate) readList(list cryptobyte.String) {
+	var der cryptobyte.String
+	for list.ReadUint24LengthPrefixed(&der) {
+		m.Raw = append(m.Raw, der[:len(der):len(der)])
 	}
 	m.describeLeaf()
-	if l.known == nil || len(l.known) >= maxLeaves {
-		l.known = make(map[[sha256.Size]byte]Certificate)
+}
+
+// Bounds of the chains that are remembered: the devices of a home see some
+// hundred in a day, nearly all of 2 to 5 KiB.
+const (
+	maxChainsKept = 1 << 20 // bytes of all
+	maxOneChain   = 16 << 10
+	chainFields   = 1 << 10 // of these, about what is known of one besides its certificates
+)
+
+// chains remembers certificate messages: reading one takes some 10 µs and a
+// hundred allocations, and a server shows the same one for weeks. Messages that
+// are the same share the memory of their certificates. It belongs to one
+// goroutine. A nil *chains remembers nothing.
+type chains struct {
+	seed  maphash.Seed
+	known map[uint64]knownChain // by a hash of the list
+	size  int
+}
+
+// knownChain is a message and the list that it was read from, as hashes of two
+// lists may be equal.
+type knownChain struct {
+	list []byte
+	m    *Certificate
+}
+
+// find returns what a list was read as, nil if that is not known.
+func (c *chains) find(list []byte) *Certificate {
+	if c == nil || c.known == nil || len(list) == 0 {
+		return nil
 	}
-	d = *m
-	d.Raw = nil
-	l.known[key] = d
+	if k := c.known[maphash.Bytes(c.seed, list)]; bytes.Equal(k.list, list) {
+		return k.m
+	}
+	return nil
+}
+
+// remember notes what a list was read as.
+func (c *chains) remember(list []byte, m *Certificate) {
+	if c == nil || len(list) > maxOneChain {
+		return
+	}
+	need := len(list) + chainFields
+	if c.known == nil || c.size+need > maxChainsKept {
+		c.seed, c.known, c.size = maphash.MakeSeed(), make(map[uint64]knownChain), 0
+	}
+	c.size += need
+	own := *m // a message is its receiver's, who may change it
+	c.known[maphash.Bytes(c.seed, list)] = knownChain{list, &own}
 }
 
 // describeLeaf fills the fields that describe the leaf. crypto/x509 is strict

@@ -167,7 +167,7 @@ func TestTolerantCertificate(t *testing.T) {
 	der, _ := issue(t, leafTemplate(), nil, nil)
 	negative := patched(t, der, "\x02\x03\x1f\x2e\x3d", "\x02\x03\x9f\x2e\x3d")
 	body := join(0, 0, 0, 0, len(negative)>>8, len(negative), negative) // the list length is not looked at
-	got := (*leaves)(nil).parseCertificate(body, false, false)
+	got := (*chains)(nil).parseCertificate(body, false, false)
 	if got == nil || got.ParseError == "" {
 		t.Fatalf("got %+v, want a certificate with a ParseError", got)
 	}
@@ -175,10 +175,10 @@ func TestTolerantCertificate(t *testing.T) {
 		!got.NotBefore.Equal(certFrom) || !got.NotAfter.Equal(certTo) || len(got.Names) != 3 || !got.SelfSigned {
 		t.Errorf("got %+v", got)
 	}
-	if got := (*leaves)(nil).parseCertificate(join(0, 0, 0), true, false); got != nil {
+	if got := (*chains)(nil).parseCertificate(join(0, 0, 0), true, false); got != nil {
 		t.Errorf("empty list: got %+v, want nil", got)
 	}
-	if got := (*leaves)(nil).parseCertificate(join(0, 0, 4, 0, 0, 1, "x"), false, false); got == nil || got.ParseError == "" || len(got.Raw) != 1 {
+	if got := (*chains)(nil).parseCertificate(join(0, 0, 4, 0, 0, 1, "x"), false, false); got == nil || got.ParseError == "" || len(got.Raw) != 1 {
 		t.Errorf("one byte for a certificate: got %+v", got)
 	}
 }
