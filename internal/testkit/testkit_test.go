@@ -94,6 +94,34 @@ func TestNeedTool(t *testing.T) {
 	}
 }
 
+func TestNeedGoTool(t *testing.T) {
+	gopath := t.TempDir()
+	dir := filepath.Join(gopath, "gatehouse-tools", "there@v1.2.3")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "there"), nil, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	const missing = "needs example.net/cmd/there@v1.2.4: run make test-deps"
+	for _, tt := range []struct {
+		name, pkg, ci string
+		want          outcome
+	}{
+		{"there", "example.net/cmd/there@v1.2.3", "", outcome{path: filepath.Join(dir, "there")}},
+		{"another version", "example.net/cmd/there@v1.2.4", "", outcome{skipped: missing}},
+		{"another version in CI", "example.net/cmd/there@v1.2.4", "true", outcome{failed: missing}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Setenv("GOPATH", gopath)
+			t.Setenv("CI", tt.ci)
+			if got := observe(t, func(tb testing.TB) string { return NeedGoTool(tb, tt.pkg) }); got != tt.want {
+				t.Errorf("got %+v, want %+v", got, tt.want)
+			}
+		})
+	}
+}
+
 func TestGolden(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "testdata", "x.golden")
 	golden := func(content string) outcome {
