@@ -256,8 +256,7 @@ func (m *ENIP) identity(c *cursor) {
 	}
 }
 
-// cip reads one CIP message and those in it. It is given bytes and not their
-// cursor, which would have to be allocated to be handed down.
+// cip reads one CIP message and those in it.
 func (m *ENIP) cip(b []byte, depth int, names *interner) {
 	if len(b) < 2 || len(m.CIP) == maxCIP || depth == maxCIPDepth {
 		return
@@ -265,26 +264,39 @@ func (m *ENIP) cip(b []byte, depth int, names *interner) {
 	m.CIP = append(m.CIP, CIP{})
 	r := &m.CIP[len(m.CIP)-1] // until the next is appended
 	r.Service, r.Response = b[0]&^0x80, b[0]&0x80 != 0
-	c := cursor{b: b[1:]}
+	var data []byte
 	if r.Response {
-		c.u8()
-		r.Status = c.u8()
-		c.skip(2 * int(c.u8()))
+		data = r.head(b)
 	} else {
-		path := cursor{b: c.upTo(2 * int(c.u8()))}
-		r.path(&path, names)
-	}
-	if r.Service == cipExecutePCCC && (r.Response || r.Class == classPCCC) {
-		r.pccc(&c)
+		path := b[2:min(2+2*int(b[1]), len(b))]
+		r.path(path, names)
+		data = b[2+len(path):]
 	}
 	switch {
 	case r.Service == cipMultiple && (r.Response || r.Class == classRouter):
-		m.multiple(c.b, depth, names)
+		m.multiple(data, depth, names)
 	case r.Service == cipUnconnectedSend && !r.Response && r.Class == classConnection:
+		c := cursor{b: data}
 		c.skip(2) // priority, ticks
 		n := int(c.le16())
 		m.cip(c.upTo(n), depth+1, names)
+	case r.Service == cipExecutePCCC && (r.Response || r.Class == classPCCC):
+		r.pccc(&cursor{b: data})
 	}
+}
+
+// head reads the head of a response behind its service: a reserved byte, the
+// general status, words of additional status behind their number. It returns
+// what follows.
+func (r *CIP) head(b []byte) []byte {
+	if len(b) < 3 {
+		return nil
+	}
+	r.Status = b[2]
+	if len(b) < 4 {
+		return nil
+	}
+	return b[min(4+2*int(b[3]), len(b)):]
 }
 
 // multiple reads the messages within a Multiple Service Packet: their number
@@ -324,8 +336,9 @@ func (r *CIP) pccc(c *cursor) {
 
 // path reads the segments of a request's path (volume 1, appendix C-1): logical
 // ones of 8, 16 and 32 bits, and symbols.
-func (r *CIP) path(c *cursor, names *interner) {
+func (r *CIP) path(b []byte, names *interner) {
 	const symbol = 0x91
+	c := cursor{b: b}
 	for len(c.b) > 0 && !c.short {
 		kind := c.u8()
 		if kind == symbol {

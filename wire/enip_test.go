@@ -156,3 +156,9 @@ func FuzzENIP(f *testing.F) {
 }
 
 func BenchmarkENIP(b *testing.B) { benchStream(b, new(memory).newENIPStream, rrData(cipGetIdentity)) }
+
+// BenchmarkENIPMultiple is a request of two services in one packet.
+func BenchmarkENIPMultiple(b *testing.B) {
+	benchStream(b, new(memory).newENIPStream, rrData(
+		0x0a, 2, 0x20, 2, 0x24, 1, 2, 0, 6, 0, 6+len(cipGetIdentity), 0, cipGetIdentity, cipReadTag))
+}
