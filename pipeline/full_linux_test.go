@@ -41,10 +41,20 @@ func TestFileSystemReadOnlyForAWhile(t *testing.T) {
 func unkeptForAWhile(t *testing.T, dir, reason string, begin, end func()) {
 	t.Helper()
 	capture, cfg := home(t)
+	// Each look at the clock takes a second, so that there is a round a second
+	// and the store is tried again in time.
+	clock := time.Now()
+	cfg.Now = func() time.Time {
+		clock = clock.Add(time.Second)
+		return clock
+	}
+	rounds, failed := 0, 0
+	cfg.Status = func(pipeline.Summary) { rounds++ }
 	whole, err := pipeline.Run(t.Context(), open(t, capture), nil, cfg, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
+	all := rounds
 	st, err := store.Open(t.Context(), dir, store.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -57,17 +67,12 @@ func unkeptForAWhile(t *testing.T, dir, reason string, begin, end func()) {
 	var log strings.Builder
 	cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
 	cfg.WearPerDay = 0
-	clock := time.Now()
-	cfg.Now = func() time.Time {
-		clock = clock.Add(time.Second)
-		return clock
-	}
-	rounds, failed := 0, 0
+	rounds = 0
 	cfg.Status = func(s pipeline.Summary) {
 		switch rounds++; rounds {
-		case 50:
+		case all / 6:
 			begin()
-		case 250:
+		case all / 2:
 			end()
 		}
 		if !s.Store.Failing.IsZero() {
@@ -81,7 +86,7 @@ func unkeptForAWhile(t *testing.T, dir, reason string, begin, end func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if failed == 0 || rounds < 300 || !sum.Store.Failing.IsZero() || sum.Store.Dropped != 0 {
+	if t.Logf("%d rounds, %d of them failing", rounds, failed); failed == 0 || !sum.Store.Failing.IsZero() || sum.Store.Dropped != 0 {
 		t.Errorf("failing in %d of %d rounds, at the end %+v", failed, rounds, sum.Store)
 	}
 	for _, want := range []string{"state cannot be kept", reason, "state is kept again"} {

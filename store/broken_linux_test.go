@@ -111,6 +111,15 @@ func TestDatabaseIsMovedAway(t *testing.T) {
 	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("another was made: %v", err)
 	}
+	// One that is empty is not taken for it.
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if err := os.WriteFile(path+suffix, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Checkpoint(t.Context(), numbered(1)); !errors.Is(err, ErrOlder) || !strings.Contains(err.Error(), "another one than before") {
+		t.Errorf("with an empty one in its place: got %v", err)
+	}
 	move(away, path)
 	checkpoint(t, s, numbered(1))
 	if n := verifyNumbered(t, s); n != 1 {

@@ -50,11 +50,18 @@ func openWriter(ctx context.Context, dir string, opts Options, known []migration
 	}
 	s := newStore(dir, opts)
 	s.lock = lock
+	prepared := false
 	s.write = newConn(path, func(ctx context.Context) (*sqlite3.Conn, error) {
 		if err := lock.renew(dir); err != nil {
 			return nil, err
 		}
-		return dialWriter(ctx, path, s.disk, opts.BusyTimeout)
+		db, err := dialWriter(ctx, path, s.disk, opts.BusyTimeout)
+		if err == nil && prepared {
+			if err = expectSchema(db, path, len(known)); err != nil {
+				return nil, errors.Join(err, db.Close())
+			}
+		}
+		return db, err
 	})
 	s.read = newConn(path, func(ctx context.Context) (*sqlite3.Conn, error) {
 		return dialReader(ctx, path, s.disk, readOnly, opts.BusyTimeout)
@@ -75,7 +82,18 @@ func openWriter(ctx context.Context, dir string, opts Options, known []migration
 	if err != nil {
 		return nil, err
 	}
+	prepared = true
 	return s, nil
+}
+
+// expectSchema makes sure that a database which is opened again is the one that
+// was prepared, and not one that a file system in its place has from long ago.
+func expectSchema(db *sqlite3.Conn, path string, want int) error {
+	version, err := inspect(db, path)
+	if err == nil && version != want {
+		err = explain(fmt.Sprintf("%s is another one than before (schema %d, not %d): restart gatehouse to go on with it", path, version, want), ErrOlder)
+	}
+	return err
 }
 
 func newStore(dir string, opts Options) *Store {
