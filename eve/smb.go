@@ -1,6 +1,7 @@
 package eve
 
 import (
+	"cmp"
 	"fmt"
 
 	"gatehouse/flow"
@@ -10,22 +11,29 @@ import (
 // smbBody is Suricata's smb object. Which of the two directions a name comes
 // from is the client's in all of them.
 type smbBody struct {
-	Command    string    `json:"command"` // SMB1_COMMAND_..., SMB2_COMMAND_...
-	Status     string    `json:"status,omitempty"`
-	StatusCode string    `json:"status_code,omitempty"`
-	Dialect    string    `json:"dialect,omitempty"`
-	SessionID  uint64    `json:"session_id"`
-	TreeID     uint32    `json:"tree_id"`
-	Dialects   []string  `json:"client_dialects,omitempty"`
-	Signing    bool      `json:"signing_required,omitempty"`
-	Share      string    `json:"share,omitempty"`
-	Pipe       string    `json:"named_pipe,omitempty"`
-	ShareType  string    `json:"share_type,omitempty"`
-	Request    *smbEnd   `json:"request,omitempty"`
-	Response   *smbEnd   `json:"response,omitempty"`
-	NTLMSSP    *ntlmBody `json:"ntlmssp,omitempty"`
-	Kerberos   bool      `json:"kerberos_ticket,omitempty"`
-	Guest      bool      `json:"guest,omitempty"`
+	ID         uint32      `json:"id"`
+	Command    string      `json:"command"` // SMB1_COMMAND_..., SMB2_COMMAND_...
+	Status     string      `json:"status,omitempty"`
+	StatusCode string      `json:"status_code,omitempty"`
+	Dialect    string      `json:"dialect,omitempty"`
+	SessionID  uint64      `json:"session_id"`
+	TreeID     uint32      `json:"tree_id"`
+	Dialects   []string    `json:"client_dialects,omitempty"`
+	Signing    bool        `json:"signing_required,omitempty"`
+	Share      string      `json:"share,omitempty"`
+	Pipe       string      `json:"named_pipe,omitempty"`
+	ShareType  string      `json:"share_type,omitempty"`
+	Service    *smbService `json:"service,omitempty"` // SMB 1
+	ClientGUID string      `json:"client_guid,omitempty"`
+	ServerGUID string      `json:"server_guid,omitempty"`
+	MaxRead    uint32      `json:"max_read_size,omitempty"`
+	MaxWrite   uint32      `json:"max_write_size,omitempty"`
+	smbFile
+	Request  *smbEnd   `json:"request,omitempty"`
+	Response *smbEnd   `json:"response,omitempty"`
+	NTLMSSP  *ntlmBody `json:"ntlmssp,omitempty"`
+	Kerberos bool      `json:"kerberos_ticket,omitempty"`
+	Guest    bool      `json:"guest,omitempty"`
 }
 
 // smbEnd is what an end of SMB 1 says that it runs.
@@ -34,26 +42,48 @@ type smbEnd struct {
 	Software string `json:"native_lm"`
 }
 
+// smbService is the kind of share that is asked for, and the one that it is.
+type smbService struct {
+	Request  string `json:"request,omitempty"`
+	Response string `json:"response,omitempty"`
+}
+
+// smbFile is a file that is opened; times are in seconds since 1970, absent if it
+// was refused.
+type smbFile struct {
+	Name        string `json:"filename,omitempty"`
+	Disposition string `json:"disposition,omitempty"`
+	Access      string `json:"access,omitempty"` // normal or delete_on_close
+	Created     int64  `json:"created,omitempty"`
+	Accessed    int64  `json:"accessed,omitempty"`
+	Modified    int64  `json:"modified,omitempty"`
+	Changed     int64  `json:"changed,omitempty"`
+	Size        uint64 `json:"size,omitempty"`
+	ID          string `json:"fuid,omitempty"`
+}
+
 // ntlmBody is who an NTLM message says to be.
 type ntlmBody struct {
-	Host   string `json:"host"`
-	Domain string `json:"domain"`
-	User   string `json:"user"`
+	Host    string `json:"host"`
+	Domain  string `json:"domain"`
+	User    string `json:"user"`
+	Version string `json:"version,omitempty"`
 }
 
 func (w *Writer) smb(ev *flow.Event, m *wire.SMB) error {
 	body := smbBody{
-		Command: fmt.Sprintf("SMB%d_COMMAND_%s", m.Version, m.Command),
+		ID: m.Number, ClientGUID: smbGUID(m.ClientGUID), ServerGUID: smbGUID(m.ServerGUID), MaxRead: m.MaxRead, MaxWrite: m.MaxWrite,
+		Command: smbCommand(m),
 		Dialect: m.Dialect, Dialects: m.Dialects, Signing: m.Signing,
 		SessionID: m.SessionID, TreeID: m.TreeID,
 		Share: m.Share, ShareType: smbShareType(m.ShareType), Kerberos: m.Kerberos, Guest: m.Guest,
 		Request: smbEndOf(m.ClientOS, m.ClientLM), Response: smbEndOf(m.ServerOS, m.ServerLM),
 	}
-	switch {
-	case m.Version == 1 && m.Command == "NEGOTIATE":
-		body.Command += "_PROTOCOL"
-	case m.Version == 1:
-		body.Command += "_ANDX"
+	if m.Service != "" || m.Granted != "" {
+		body.Service = &smbService{m.Service, m.Granted}
+	}
+	if f := m.File; f != nil {
+		body.smbFile = smbFileOf(f)
 	}
 	if m.ShareType == "pipe" {
 		body.Pipe = m.Share
@@ -63,10 +93,51 @@ func (w *Writer) smb(ev *flow.Event, m *wire.SMB) error {
 	}
 	if m.NTLM != nil {
 		body.NTLMSSP = &ntlmBody{Host: m.NTLM.Host, Domain: m.NTLM.Domain, User: m.NTLM.User}
+		if v := m.NTLM.Version; v != (wire.NTLMVersion{}) {
+			body.NTLMSSP.Version = fmt.Sprintf("%d.%d build %d rev %d", v.Major, v.Minor, v.Build, v.Revision)
+		}
 	}
 	w.begin("smb", "smb", &ev.Record, ev.Time)
 	w.line.SMB = &body
 	return w.put()
+}
+
+// smbCommand spells a command as Suricata does; one without a name is its
+// number.
+func smbCommand(m *wire.SMB) string {
+	name := m.Command
+	switch {
+	case name == "NEGOTIATE":
+		name += "_PROTOCOL"
+	case m.Version == 1 && (name == "SESSION_SETUP" || name == "TREE_CONNECT"):
+		name += "_ANDX"
+	case name[0] >= '0' && name[0] <= '9':
+		return name
+	}
+	return fmt.Sprintf("SMB%d_COMMAND_%s", m.Version, name)
+}
+
+func smbFileOf(f *wire.SMBFile) smbFile {
+	const root = "<share_root>" // in Suricata's words
+	access := "normal"
+	if f.DeleteOnClose {
+		access = "delete_on_close"
+	}
+	return smbFile{
+		Name: cmp.Or(f.Name, root), Disposition: smbDisposition(f.Disposition), Access: access,
+		Created: f.Created, Accessed: f.Accessed, Modified: f.Modified, Changed: f.Changed,
+		Size: f.Size, ID: smbGUID(f.ID),
+	}
+}
+
+// smbGUID writes a GUID as Suricata does, which turns around the first four
+// bytes and every pair behind them; "" for zeros.
+func smbGUID(b [16]byte) string {
+	if b == ([16]byte{}) {
+		return ""
+	}
+	return fmt.Sprintf("%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
+		b[3], b[2], b[1], b[0], b[5], b[4], b[7], b[6], b[9], b[8], b[11], b[10], b[15], b[14], b[13], b[12])
 }
 
 func smbEndOf(os, software string) *smbEnd {
@@ -87,44 +158,4 @@ func smbShareType(kind string) string {
 		return "PRINT"
 	}
 	return ""
-}
-
-// ntStatusName names the values that logins and shares end with ([MS-ERREF]
-// 2.3.1); UNKNOWN is what Suricata writes for others.
-func ntStatusName(code uint32) string {
-	switch code {
-	case 0:
-		return "STATUS_SUCCESS"
-	case 0xc000000d:
-		return "STATUS_INVALID_PARAMETER"
-	case 0xc0000016:
-		return "STATUS_MORE_PROCESSING_REQUIRED"
-	case 0xc0000022:
-		return "STATUS_ACCESS_DENIED"
-	case 0xc0000064:
-		return "STATUS_NO_SUCH_USER"
-	case 0xc000006a:
-		return "STATUS_WRONG_PASSWORD"
-	case 0xc000006d:
-		return "STATUS_LOGON_FAILURE"
-	case 0xc000006e:
-		return "STATUS_ACCOUNT_RESTRICTION"
-	case 0xc0000071:
-		return "STATUS_PASSWORD_EXPIRED"
-	case 0xc0000072:
-		return "STATUS_ACCOUNT_DISABLED"
-	case 0xc00000bb:
-		return "STATUS_NOT_SUPPORTED"
-	case 0xc00000cc:
-		return "STATUS_BAD_NETWORK_NAME"
-	case 0xc0000193:
-		return "STATUS_ACCOUNT_EXPIRED"
-	case 0xc0000203:
-		return "STATUS_USER_SESSION_DELETED"
-	case 0xc0000224:
-		return "STATUS_PASSWORD_MUST_CHANGE"
-	case 0xc0000234:
-		return "STATUS_ACCOUNT_LOCKED_OUT"
-	}
-	return "UNKNOWN"
 }

@@ -15,6 +15,15 @@ import (
 type NTLM struct {
 	User, Domain, Host string // at most 256 bytes each
 	Anonymous          bool   // no user and no response: a null session
+	Version            NTLMVersion
+}
+
+// NTLMVersion is what the client runs ([MS-NLMP] 2.2.2.10), zeros if it does not
+// say.
+type NTLMVersion struct {
+	Major, Minor uint8 // of Windows
+	Build        uint16
+	Revision     uint8 // of NTLM
 }
 
 var ntlmSignature = []byte("NTLMSSP\x00")
@@ -45,7 +54,8 @@ func findNTLM(blob []byte) (message []byte, kind uint32) {
 func parseNTLM(b []byte) *NTLM {
 	const (
 		responseAt, domainAt, userAt, hostAt, flagsAt = 20, 28, 36, 44, 60
-		unicodeFlag, anonymousFlag                    = 1, 0x800
+		versionAt, versionEnd                         = 64, 72
+		unicodeFlag, anonymousFlag, versionFlag       = 1, 0x800, 0x02000000
 	)
 	if len(b) < flagsAt+4 {
 		return nil
@@ -71,6 +81,10 @@ func parseNTLM(b []byte) *NTLM {
 		return nil
 	}
 	m.Anonymous = m.User == "" && (flags&anonymousFlag != 0 || binary.LittleEndian.Uint16(b[responseAt:]) == 0)
+	if flags&versionFlag != 0 && len(b) >= versionEnd {
+		v := b[versionAt:]
+		m.Version = NTLMVersion{v[0], v[1], binary.LittleEndian.Uint16(v[2:]), v[7]}
+	}
 	return &m
 }
 

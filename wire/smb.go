@@ -2,21 +2,26 @@ package wire
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"fmt"
+	"hash/maphash"
 	"math"
+	"slices"
 )
 
 // SMB is what an SMB exchange settles: the dialect, who logs in, which share
-// is used ([MS-SMB2] for 2 and 3, [MS-CIFS] and [MS-SMB] for 1). Reading and
-// writing files is passed over.
+// is used, which file is opened ([MS-SMB2] for 2 and 3, [MS-CIFS] and [MS-SMB]
+// for 1). Of other commands the first of each kind and outcome is told; what is
+// read and written is passed over.
 type SMB struct {
 	Version  uint8    // 1 or 2; 3 has the format of 2
-	Command  string   // "NEGOTIATE", "SESSION_SETUP", "TREE_CONNECT"
+	Number   uint32   // of the exchange on its connection, from 1
+	Command  string   // "NEGOTIATE", "SESSION_SETUP", "TREE_CONNECT", see SMBCommandName
 	Status   uint32   // NTSTATUS of the response, 0: success
 	Answered bool     // a response was seen
 	Dialects []string // that the client offers, at most 16
-	Dialect  string   // that the server chose: "NT LM 0.12", "2.1", "3.1.1"
+	Dialect  string   // that the server chose, here or before: "NT LM 0.12", "2.10", "3.11"
 	Signing  bool     // the server requires signatures
 	NTLM     *NTLM    // of a session setup
 	Kerberos bool     // a session setup with a Kerberos ticket
@@ -26,6 +31,14 @@ type SMB struct {
 	ShareType string
 	SessionID uint64 // of the last message; in SMB 1 the UID
 	TreeID    uint32
+	// Service is what a tree connect of SMB 1 asks for ("A:", "?????" for
+	// anything), Granted what it gets ("A:", "IPC"), at most 16 bytes each.
+	Service, Granted string
+	// ClientGUID and ServerGUID name the ends of a negotiation as sent, MaxRead
+	// and MaxWrite are how many bytes the server takes at once; 0 if absent.
+	ClientGUID, ServerGUID [16]byte
+	MaxRead, MaxWrite      uint32
+	File                   *SMBFile // of a CREATE of SMB 2, which opens files too
 	// ClientOS and ServerOS are what the ends of a session setup of SMB 1 run,
 	// ClientLM and ServerLM their software, as they say, at most 256 bytes.
 	ClientOS, ClientLM string
@@ -35,21 +48,36 @@ type SMB struct {
 // Protocol implements Message.
 func (*SMB) Protocol() string { return "smb" }
 
+// SMBFile is a file or folder that is opened ([MS-SMB2] 2.2.13 and 2.2.14).
+type SMBFile struct {
+	Name          string // within the share, at most 256 bytes; "" is its root
+	Disposition   uint32 // what is to be done if it exists or not: 0 to 5
+	DeleteOnClose bool
+	// Of the answer, zeros if it was refused: times in seconds since 1970, the
+	// size in bytes, and what it is called from now on.
+	Created, Accessed, Modified, Changed int64
+	Size                                 uint64
+	ID                                   [16]byte
+}
+
 const (
 	// maxSMBFrame bounds what is read of one message: a session setup with a
 	// Kerberos ticket has some 4 KiB, NTLM below 1 KiB.
 	maxSMBFrame = 8 << 10
 	// maxSMBPending bounds the requests that wait for their response. Those
-	// that are read follow one another.
-	maxSMBPending  = 8
+	// that are read follow one another, but for files that are opened.
+	maxSMBPending  = 32
 	maxSMBDialects = 16
 	netBIOSHeader  = 4
 	smb1Header     = 32
 	smb2Header     = 64
+	maxSMBKinds    = 32 // commands with their outcome that are told
+	maxSMBFiles    = 64 // files with their outcome that are told
 )
 
 // NTSTATUS values ([MS-ERREF]).
 const (
+	statusPending        = 0x00000103 // the answer is still to come
 	statusMoreProcessing = 0xc0000016
 )
 
@@ -63,6 +91,18 @@ type smbStream struct {
 	dialect []string // offered in SMB 1, where the response says only which
 	session uint64   // of the message at hand, as tree
 	tree    uint32
+	chosen  string    // dialect
+	count   uint32    // exchanges
+	kinds   []smbKind // that were told, at most maxSMBKinds
+	files   []uint64  // hashes of files and outcomes that were told, at most maxSMBFiles
+	seed    maphash.Seed
+}
+
+// smbKind is what commands that are not read are told once for.
+type smbKind struct {
+	version uint8
+	command uint16
+	status  uint32
 }
 
 // smbRequest is a request that waits for its response.
@@ -72,7 +112,7 @@ type smbRequest struct {
 }
 
 func newSMBStream() Stream {
-	s := &smbStream{}
+	s := &smbStream{seed: maphash.MakeSeed()}
 	s.framing, s.parted = s, s
 	return s
 }
@@ -132,7 +172,7 @@ func (s *smbStream) ended(dir Dir, msgs []Message) []Message {
 // giveUp reports what waits for an answer.
 func (s *smbStream) giveUp(msgs []Message) []Message {
 	for _, r := range s.pending {
-		msgs = append(msgs, r.msg)
+		msgs = append(msgs, s.numbered(r.msg))
 	}
 	s.pending = nil
 	return s.attempt.end(OutcomeUnknown, msgs)
@@ -174,20 +214,21 @@ func (s *smbStream) read(dir Dir, b []byte, _ bool, msgs []Message) ([]Message, 
 }
 
 // smbInteresting tells by the command of the first message of a frame whether
-// it is read: negotiate, session setup and tree connect.
+// it is read: negotiate, session setup, tree connect and, of SMB 2, create.
 func smbInteresting(b []byte) bool {
 	switch {
 	case b[0] == 0xff:
 		return len(b) >= smb1Header && (b[4] == smb1Negotiate || b[4] == smb1SessionSetup || b[4] == smb1TreeConnect)
 	case b[0] == 0xfe:
-		return len(b) >= smb2Header && binary.LittleEndian.Uint16(b[12:]) <= smb2TreeConnect
+		command := binary.LittleEndian.Uint16(b[12:min(14, len(b))])
+		return len(b) >= smb2Header && (command <= smb2TreeConnect || command == smb2Create)
 	}
 	return false // encrypted or compressed
 }
 
 // message reads the messages of a frame.
 func (s *smbStream) message(dir Dir, b []byte, msgs []Message) []Message {
-	if len(b) < smb1Header || string(b[1:4]) != "SMB" || !smbInteresting(b) {
+	if len(b) < smb1Header || string(b[1:4]) != "SMB" {
 		return msgs
 	}
 	if b[0] == 0xff {
@@ -214,7 +255,7 @@ func (s *smbStream) message(dir Dir, b []byte, msgs []Message) []Message {
 // asked notes a request.
 func (s *smbStream) asked(dir Dir, id uint64, m *SMB, msgs []Message) []Message {
 	if len(s.pending) == maxSMBPending {
-		msgs = append(msgs, s.pending[0].msg)
+		msgs = append(msgs, s.numbered(s.pending[0].msg))
 		s.pending = s.pending[1:]
 	}
 	m.SessionID, m.TreeID = s.session, s.tree
@@ -244,7 +285,10 @@ func (s *smbStream) take(id uint64, version uint8, command string) *SMB {
 func (s *smbStream) answered(m *SMB, status uint32, msgs []Message) []Message {
 	m.Status, m.Answered = status, true
 	m.SessionID, m.TreeID = s.session, s.tree
-	msgs = append(msgs, m)
+	if m.Dialect != "" {
+		s.chosen = m.Dialect
+	}
+	msgs = append(msgs, s.numbered(m))
 	switch {
 	case m.Command != smbSessionSetup || status == statusMoreProcessing:
 		return msgs
@@ -254,6 +298,25 @@ func (s *smbStream) answered(m *SMB, status uint32, msgs []Message) []Message {
 		return s.attempt.end(Failed, msgs)
 	}
 	return s.attempt.end(OutcomeUnknown, msgs)
+}
+
+// numbered completes a message with what its connection knows.
+func (s *smbStream) numbered(m *SMB) *SMB {
+	s.count++
+	m.Number, m.Dialect = s.count, cmp.Or(m.Dialect, s.chosen)
+	return m
+}
+
+// other tells of a response to a command that is not read, once for each
+// outcome.
+func (s *smbStream) other(kind smbKind, msgs []Message) []Message {
+	if slices.Contains(s.kinds, kind) || len(s.kinds) == maxSMBKinds {
+		s.count++
+		return msgs
+	}
+	s.kinds = append(s.kinds, kind)
+	m := &SMB{Version: kind.version, Command: SMBCommandName(kind.version, kind.command)}
+	return s.answered(m, kind.status, msgs)
 }
 
 // hasKerberosTicket tells a security blob with an AP-REQ: the OID of Kerberos

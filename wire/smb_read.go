@@ -12,11 +12,16 @@ const (
 	smb1SessionSetup = 0x73
 	smb1TreeConnect  = 0x75
 	smb2TreeConnect  = 3
+	smb2Create       = 5
 
 	smbNegotiate    = "NEGOTIATE"
 	smbSessionSetup = "SESSION_SETUP"
 	smbTreeConnect  = "TREE_CONNECT"
+	smbCreate       = "CREATE"
 )
+
+// maxSMBService is longer than every service ("COMM", "LPT1:").
+const maxSMBService = 16
 
 // smb2Dialect names a dialect revision ([MS-SMB2] 2.2.4).
 func smb2Dialect(v uint16) string {
@@ -42,15 +47,24 @@ func (s *smbStream) message2(dir Dir, b []byte, msgs []Message) []Message {
 	status, flags, id := binary.LittleEndian.Uint32(b[8:]), binary.LittleEndian.Uint32(b[16:]), binary.LittleEndian.Uint64(b[24:])
 	response, body := flags&1 != 0, b[smb2Header:]
 	s.session, s.tree = binary.LittleEndian.Uint64(b[40:]), binary.LittleEndian.Uint32(b[36:])
-	switch binary.LittleEndian.Uint16(b[12:]) {
+	if response && status == statusPending {
+		return msgs
+	}
+	switch command := binary.LittleEndian.Uint16(b[12:]); command {
 	case 0:
 		return s.negotiate2(dir, response, id, status, body, msgs)
 	case 1:
 		return s.sessionSetup2(dir, response, id, status, b, msgs)
 	case smb2TreeConnect:
 		return s.treeConnect2(dir, response, id, status, b, msgs)
+	case smb2Create:
+		return s.create2(dir, response, id, status, b, msgs)
+	default:
+		if !response {
+			return msgs
+		}
+		return s.other(smbKind{2, command, status}, msgs)
 	}
-	return msgs
 }
 
 func (s *smbStream) negotiate2(dir Dir, response bool, id uint64, status uint32, body []byte, msgs []Message) []Message {
@@ -63,17 +77,22 @@ func (s *smbStream) negotiate2(dir Dir, response bool, id uint64, status uint32,
 		for list := window(body, 36, 2*n); len(list) >= 2; list = list[2:] {
 			m.Dialects = append(m.Dialects, smb2Dialect(binary.LittleEndian.Uint16(list)))
 		}
+		m.ClientGUID = [16]byte(body[12:])
 		return s.asked(dir, id, m, msgs)
 	}
 	m := s.take(id, 2, smbNegotiate)
 	if m.Dialects == nil && len(s.pending) > 0 && s.pending[0].msg.Version == 1 {
 		// A client of both versions asks in SMB 1 and is answered in SMB 2.
-		m.Dialects = s.pending[0].msg.Dialects
+		m.Version, m.Dialects = 1, s.pending[0].msg.Dialects
 		s.pending = s.pending[1:]
 	}
 	if status == 0 && len(body) >= 6 {
 		m.Signing = body[2]&2 != 0
 		m.Dialect = smb2Dialect(binary.LittleEndian.Uint16(body[4:]))
+		if len(body) >= 40 {
+			m.ServerGUID = [16]byte(body[8:])
+			m.MaxRead, m.MaxWrite = binary.LittleEndian.Uint32(body[32:]), binary.LittleEndian.Uint32(body[36:])
+		}
 	}
 	return s.answered(m, status, msgs)
 }
@@ -132,6 +151,9 @@ func (s *smbStream) message1(dir Dir, b []byte, msgs []Message) []Message {
 			}
 			m.Signing = words[2]&8 != 0
 		}
+		if extended := len(words) == 34 && words[22]&0x80 != 0; extended && len(data) >= 16 {
+			m.ServerGUID = [16]byte(data)
+		}
 		return s.answered(m, status, msgs)
 	case smb1SessionSetup:
 		if !response {
@@ -147,15 +169,21 @@ func (s *smbStream) message1(dir Dir, b []byte, msgs []Message) []Message {
 		return s.answered(m, status, msgs)
 	case smb1TreeConnect:
 		if !response {
-			return s.asked(dir, id, &SMB{Version: 1, Command: smbTreeConnect, Share: r.share()}, msgs)
+			m := &SMB{Version: 1, Command: smbTreeConnect}
+			r.treeConnect(m)
+			return s.asked(dir, id, m, msgs)
 		}
 		m := s.take(id, 1, smbTreeConnect)
 		if status == 0 {
-			m.ShareType = smb1ShareType(data)
+			m.Granted = r.ascii(0)
+			m.ShareType = smb1ShareType(m.Granted)
 		}
 		return s.answered(m, status, msgs)
 	}
-	return msgs
+	if !response {
+		return msgs
+	}
+	return s.other(smbKind{1, uint16(b[4]), status}, msgs)
 }
 
 // smb1Parts splits a message into its words and its data, as far as they are
@@ -241,18 +269,24 @@ func (r *smb1Reader) text(off int) (string, int) {
 	return utf16Text(raw[:end]), off + end + 2
 }
 
-// share reads the path of a tree connect request, behind its password.
-func (r *smb1Reader) share() string {
+// treeConnect reads the path of a request, behind its password, and the kind of
+// service that is asked for.
+func (r *smb1Reader) treeConnect(m *SMB) {
 	if len(r.words) < 8 {
-		return ""
+		return
 	}
-	path, _ := r.text(int(binary.LittleEndian.Uint16(r.words[6:])))
-	return path
+	path, next := r.text(int(binary.LittleEndian.Uint16(r.words[6:])))
+	m.Share, m.Service = path, r.ascii(next)
 }
 
-func smb1ShareType(data []byte) string {
-	service, _, _ := bytes.Cut(data, []byte{0})
-	switch strings.TrimSpace(string(service[:min(len(service), 8)])) {
+// ascii reads the short name of a service, which is never in Unicode.
+func (r *smb1Reader) ascii(off int) string {
+	service, _, _ := bytes.Cut(window(r.data, off, maxSMBService), []byte{0})
+	return plainText(service)
+}
+
+func smb1ShareType(service string) string {
+	switch strings.TrimSpace(service) {
 	case "A:":
 		return "disk"
 	case "IPC":

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	stdcmp "cmp"
 	"encoding/binary"
 	"strings"
 	"testing"
@@ -72,6 +73,22 @@ func within(session, tree int, b []byte) []byte {
 	return b
 }
 
+// numbered completes expected messages with their place on the connection and
+// the dialect that was chosen before.
+func numbered(msgs ...Message) []Message {
+	dialect, n := "", uint32(0)
+	for i, m := range msgs {
+		if m, ok := m.(*SMB); ok {
+			n++
+			whole := *m
+			whole.Number, whole.Dialect = max(n, m.Number), stdcmp.Or(m.Dialect, dialect)
+			dialect, n = whole.Dialect, whole.Number
+			msgs[i] = &whole
+		}
+	}
+	return msgs
+}
+
 func TestSMB2Stream(t *testing.T) {
 	negotiate := netbios(smb2(0, 0, false, 0,
 		36, 0, 2, 0, 1, 0, 0, 0, make([]byte, 28), // two dialects
@@ -96,32 +113,58 @@ func TestSMB2Stream(t *testing.T) {
 			{FromServer, setupAnswer2(2, 0)},
 			{FromClient, tree},
 			{FromServer, netbios(smb2(3, 4, true, 0, 16, 0, 1, 0, make([]byte, 12)))},
-		}, []Message{
+		}, numbered(
 			&SMB{Version: 2, Command: "NEGOTIATE", Answered: true, Dialects: []string{"2.10", "3.11"}, Dialect: "3.11", Signing: true},
 			&SMB{Version: 2, Command: "SESSION_SETUP", Answered: true, Status: statusMoreProcessing, SessionID: 0x29, TreeID: 7},
 			session,
 			login(Succeeded),
 			&SMB{Version: 2, Command: "TREE_CONNECT", Answered: true, Share: `\\nas\media`, ShareType: "disk"},
-		}, nil},
-		{"wrong password", []chunk{{FromClient, setup2(2, auth)}, {FromServer, setupAnswer2(2, 0xc000006d)}}, []Message{
+		), nil},
+		{"wrong password", []chunk{{FromClient, setup2(2, auth)}, {FromServer, setupAnswer2(2, 0xc000006d)}}, numbered(
 			&refused, login(Failed),
-		}, nil},
-		{"no answer", []chunk{{FromClient, setup2(2, auth)}}, []Message{
+		), nil},
+		{"no answer", []chunk{{FromClient, setup2(2, auth)}}, numbered(
 			&SMB{Version: 2, Command: "SESSION_SETUP", NTLM: session.NTLM}, login(OutcomeUnknown),
-		}, nil},
+		), nil},
 		{"Kerberos", []chunk{
 			{FromClient, setup2(2, []byte("\x60\x82\x01\x00\x06\x09\x2a\x86\x48\x86\xf7\x12\x01\x02\x02\x01\x00ticket"))},
 			{FromServer, setupAnswer2(2, 0)},
-		}, []Message{
+		}, numbered(
 			&SMB{Version: 2, Command: "SESSION_SETUP", Answered: true, Kerberos: true},
 			&Login{Service: "smb", Mechanism: "Kerberos", Outcome: Succeeded},
-		}, nil},
+		), nil},
 		{"reads and encrypted messages are passed over", []chunk{
 			{FromClient, join(netbios(smb2(8, 9, false, 0, make([]byte, 3000))), netbios("\xfdSMB", make([]byte, 500)), tree)},
-		}, []Message{&SMB{Version: 2, Command: "TREE_CONNECT", Share: `\\nas\media`}}, nil},
-		{"a blob beyond the message", []chunk{{FromClient, netbios(smb2(1, 2, false, 0, 25, 0, 0, 1, make([]byte, 8), le16(60000), le16(60000), make([]byte, 8)))}}, []Message{
+		}, numbered(&SMB{Version: 2, Command: "TREE_CONNECT", Share: `\\nas\media`}), nil},
+		{"other commands, of each outcome once", []chunk{
+			{FromClient, netbios(smb2(14, 1, false, 0, 33, 0))},
+			{FromServer, netbios(smb2(14, 1, true, statusPending, 9, 0))}, // the answer is still to come
+			{FromServer, netbios(smb2(14, 1, true, 0, 9, 0))},
+			{FromServer, netbios(smb2(14, 2, true, 0, 9, 0))},
+			{FromServer, netbios(smb2(14, 3, true, 0x80000006, 9, 0))},
+			{FromServer, within(0x29, 7, netbios(smb2(19, 4, true, 0, 9, 0)))},
+		}, numbered(
+			&SMB{Version: 2, Command: "FIND", Answered: true},
+			&SMB{Version: 2, Command: "FIND", Answered: true, Status: 0x80000006, Number: 3},
+			&SMB{Version: 2, Command: "19", Answered: true, SessionID: 0x29, TreeID: 7},
+		), nil},
+		{"files, each once; one that is refused, one that is deleted when closed", []chunk{
+			{FromClient, create2(1, 1, 0, "a.txt")},
+			{FromServer, createAnswer2(1, 0)},
+			{FromClient, join(create2(2, 1, 0, "a.txt"), create2(3, 5, 0x1000, `dir\b`))},
+			{FromServer, join(createAnswer2(2, 0), createAnswer2(3, 0xc0000022))},
+			{FromServer, createAnswer2(9, 0)}, // to a request that was not seen
+			{FromClient, netbios(smb2(5, 4, false, 0, 57, 0, make([]byte, 20)))},
+		}, numbered(
+			&SMB{Version: 2, Command: "CREATE", Answered: true, File: &SMBFile{
+				Name: "a.txt", Disposition: 1, Created: 1, Accessed: 1, Modified: 1, Changed: 1, Size: 10, ID: [16]byte{15: 9},
+			}},
+			&SMB{Version: 2, Command: "CREATE", Answered: true, Status: 0xc0000022, Number: 3, File: &SMBFile{Name: `dir\b`, Disposition: 5, DeleteOnClose: true}},
+			&SMB{Version: 2, Command: "CREATE", Answered: true},
+		), nil},
+		{"a blob beyond the message", []chunk{{FromClient, netbios(smb2(1, 2, false, 0, 25, 0, 0, 1, make([]byte, 8), le16(60000), le16(60000), make([]byte, 8)))}}, numbered(
 			&SMB{Version: 2, Command: "SESSION_SETUP"},
-		}, nil},
+		), nil},
 		{"another protocol", []chunk{{FromClient, netbios("\xffSMC", make([]byte, 60))}}, nil, ErrMalformed},
 		{"not NetBIOS", []chunk{{FromClient, []byte("\x47ET /")}}, nil, ErrMalformed},
 	})
@@ -140,6 +183,20 @@ func smb1(command int, response bool, status uint32, words, data []byte) []byte 
 	return netbios(h, len(words)/2, words, le16(len(data)), data)
 }
 
+// create2 is a request to open a file.
+func create2(id, disposition, options int, name string) []byte {
+	path := wide(name)
+	return netbios(smb2(5, id, false, 0, 57, 0, make([]byte, 34), disposition, 0, 0, 0, le16(options), 0, 0,
+		le16(smb2Header+56), le16(len(path)), make([]byte, 8), path))
+}
+
+// createAnswer2 is the answer: a file of ten bytes of the first second of 1970.
+func createAnswer2(id int, status uint32) []byte {
+	second := binary.LittleEndian.AppendUint64(nil, 11_644_473_601*10_000_000)
+	return netbios(smb2(5, id, true, status, 89, 0, make([]byte, 6), second, second, second, second,
+		make([]byte, 8), 10, make([]byte, 15), make([]byte, 15), 9, make([]byte, 8)))
+}
+
 func TestSMB1Stream(t *testing.T) {
 	plain := join(make([]byte, 14), le16(1), le16(0), make([]byte, 8)) // one byte of ANSI password
 	// Words and data begin 33 bytes into the header: the names, behind one
@@ -156,18 +213,28 @@ func TestSMB1Stream(t *testing.T) {
 			{FromServer, smb1(smb1SessionSetup, true, 0, join(0xff, 0, 0, 0, le16(1)), join(0, wide("Linux\x00ksmbd\x00")))},
 			{FromClient, smb1(smb1TreeConnect, false, 0, share, join(0, wide("\\\\nas\\IPC$\x00"), "?????\x00"))},
 			{FromServer, smb1(smb1TreeConnect, true, 0, join(0xff, 0, 0, 0), []byte("IPC\x00"))},
-		}, []Message{
+		}, numbered(
 			&SMB{Version: 1, Command: "NEGOTIATE", Answered: true, Dialects: []string{"LANMAN1.0", "NT LM 0.12"}, Dialect: "NT LM 0.12"},
 			&SMB{Version: 1, Command: "SESSION_SETUP", Answered: true, Guest: true, NTLM: &NTLM{User: "guest", Domain: "WORK"}, ClientOS: "Unix", ClientLM: "Samba", ServerOS: "Linux", ServerLM: "ksmbd"},
 			&Login{Service: "smb", User: `WORK\guest`, Mechanism: "NTLM", Outcome: Succeeded},
-			&SMB{Version: 1, Command: "TREE_CONNECT", Answered: true, Share: `\\nas\IPC$`, ShareType: "pipe"},
-		}, nil},
+			&SMB{Version: 1, Command: "TREE_CONNECT", Answered: true, Share: `\\nas\IPC$`, ShareType: "pipe", Service: "?????", Granted: "IPC"},
+		), nil},
+		{"extended security: the server has a name; a command without one", []chunk{
+			{FromClient, smb1(smb1Negotiate, false, 0, nil, []byte("\x02NT LM 0.12\x00"))},
+			{FromServer, smb1(smb1Negotiate, true, 0, join(le16(0), 3, make([]byte, 19), 0x80, make([]byte, 11)), []byte("0123456789abcdefblob"))},
+			{FromServer, smb1(0x74, true, 0, nil, nil)},
+			{FromServer, smb1(0xee, true, 0, nil, nil)},
+		}, numbered(
+			&SMB{Version: 1, Command: "NEGOTIATE", Answered: true, Dialects: []string{"NT LM 0.12"}, Dialect: "NT LM 0.12", ServerGUID: [16]byte([]byte("0123456789abcdef"))},
+			&SMB{Version: 1, Command: "LOGOFF_ANDX", Answered: true},
+			&SMB{Version: 1, Command: "238", Answered: true},
+		), nil},
 		{"answered in SMB 2", []chunk{
 			{FromClient, smb1(smb1Negotiate, false, 0, nil, []byte("\x02NT LM 0.12\x00\x02SMB 2.???\x00"))},
 			{FromServer, netbios(smb2(0, 0, true, 0, 65, 0, 1, 0, le16(0x02ff), 0, 0, make([]byte, 56)))},
-		}, []Message{
-			&SMB{Version: 2, Command: "NEGOTIATE", Answered: true, Dialects: []string{"NT LM 0.12", "SMB 2.???"}, Dialect: "2.??"},
-		}, nil},
+		}, numbered(
+			&SMB{Version: 1, Command: "NEGOTIATE", Answered: true, Dialects: []string{"NT LM 0.12", "SMB 2.???"}, Dialect: "2.??"},
+		), nil},
 	})
 }
 
@@ -190,6 +257,10 @@ func TestParseNTLM(t *testing.T) {
 	oem := append([]byte(nil), whole...)
 	oem[60] = 0x04
 	anonymous := ntlmAuth("", "", "H")
+	versioned := join(whole[:63], 2, make([]byte, 8), whole[64:]) // the fields move by what is put between
+	for _, at := range []int{20, 28, 36, 44} {
+		versioned[at+4] += 8
+	}
 	outside := append([]byte(nil), whole...)
 	binary.LittleEndian.PutUint32(outside[36+4:], 1<<31)
 	for _, c := range []struct {
@@ -200,6 +271,9 @@ func TestParseNTLM(t *testing.T) {
 		{"Unicode", whole, &NTLM{User: "u", Domain: "D", Host: "H"}},
 		{"OEM", oem, &NTLM{User: "u\x00", Domain: "D\x00", Host: "H\x00"}}, // the same bytes as single letters
 		{"anonymous", join(anonymous[:20], 0, 0, anonymous[22:]), &NTLM{Host: "H", Anonymous: true}},
+		{"what it runs", join(versioned[:64], 10, 0, 0x63, 0x45, 0, 0, 0, 15, versioned[72:]), &NTLM{
+			User: "u", Domain: "D", Host: "H", Version: NTLMVersion{10, 0, 0x4563, 15},
+		}},
 		{"field outside", outside, nil},
 		{"cut", whole[:60], nil},
 	} {
@@ -226,6 +300,9 @@ func FuzzSMB(f *testing.F) {
 func BenchmarkSMBRead(b *testing.B) {
 	in := netbios(smb2(8, 9, true, 0, make([]byte, 1000)))
 	s := newSMBStream()
+	if _, msgs, err := s.Feed(FromServer, in, nil); err != nil || len(msgs) != 1 { // the first is told
+		b.Fatal(len(msgs), err)
+	}
 	b.ReportAllocs()
 	b.SetBytes(int64(len(in)))
 	for b.Loop() {
