@@ -22,6 +22,9 @@ type serviceBodies struct {
 	POP3     *pop3Body     `json:"pop3,omitempty"`
 	Radius   *radiusBody   `json:"radius,omitempty"`
 	Redis    *redisBody    `json:"redis,omitempty"`
+	MongoDB  *mongoBody    `json:"mongodb,omitempty"`
+	Socks    *socksBody    `json:"socks,omitempty"`
+	TDS      *tdsBody      `json:"tds,omitempty"`
 	RTSP     *rtspBody     `json:"rtsp,omitempty"`
 	SIP      *sipBody      `json:"sip,omitempty"`
 	MySQL    *mysqlBody    `json:"mysql,omitempty"`
@@ -60,6 +63,12 @@ func (w *Writer) service(ev *flow.Event, m wire.Message) error {
 		return w.ldap(ev, m)
 	case *wire.SNMP:
 		return w.snmp(ev, m)
+	case *wire.MongoDB:
+		return w.mongodb(ev, m)
+	case *wire.Socks:
+		return w.socks(ev, m)
+	case *wire.TDS:
+		return w.tds(ev, m)
 	case *wire.RTSP:
 		return w.rtsp(ev, m)
 	case *wire.SIP:

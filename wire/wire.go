@@ -243,6 +243,7 @@ func Table() []Protocol {
 			Sniff: sniffKerberosTCP, NewStream: newKerberosStream,
 		},
 		{Name: "ldap", TCPPorts: []uint16{389}, Sniff: sniffLDAP, NewStream: newLDAPStream, LongLived: true},
+		{Name: "mongodb", TCPPorts: []uint16{27017}, Sniff: sniffMongo, NewStream: newMongoStream, LongLived: true},
 		{Name: "mqtt", TCPPorts: []uint16{1883}, Sniff: sniffMQTT, NewStream: newMQTTStream, LongLived: true},
 		{Name: "mysql", TCPPorts: []uint16{3306}, Sniff: sniffMySQL, NewStream: newMySQLStream},
 		{Name: "ntp", UDPPorts: []uint16{123}, SniffDatagram: sniffNTP, LeadByte: leadsNTP, NewDatagrams: newNTPFlow},
@@ -258,11 +259,13 @@ func Table() []Protocol {
 			Name: "sip", UDPPorts: []uint16{5060}, TCPPorts: []uint16{5060}, SniffDatagram: sniffSIPDatagram,
 			LeadByte: leadsSIP, NewDatagrams: newSIPFlow, Sniff: sniffSIP, NewStream: newSIPStream, LongLived: true,
 		},
+		{Name: "socks", TCPPorts: []uint16{1080}, Sniff: sniffSocks, NewStream: newSocksStream},
 		{Name: "smb", TCPPorts: []uint16{445, 139}, Sniff: sniffSMB, NewStream: newSMBStream, LongLived: true},
 		{Name: "smtp", TCPPorts: []uint16{25, 587}, Sniff: sniffSMTP, NewStream: newSMTPStream},
 		{Name: "snmp", UDPPorts: []uint16{161, 162}, SniffDatagram: sniffSNMP, LeadByte: leads("\x30"), NewDatagrams: newSNMPFlow},
 		{Name: "syslog", UDPPorts: []uint16{514}, SniffDatagram: sniffSyslog, LeadByte: leads("<"), NewDatagrams: newSyslogFlow},
 		{Name: "tftp", UDPPorts: []uint16{69}, SniffDatagram: sniffTFTP, LeadByte: leads("\x00"), NewDatagrams: newTFTPFlow},
+		{Name: "tds", TCPPorts: []uint16{1433}, Sniff: sniffTDS, NewStream: newTDSStream},
 		{Name: "telnet", TCPPorts: []uint16{23}, Sniff: sniffTelnet, NewStream: newTelnetStream},
 
 		// Industrial protocols.
