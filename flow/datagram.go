@@ -67,7 +67,7 @@ func (s *Shard) readDatagram(r ref, e *entry, h *Headers, from side, whole bool)
 	if row == 0 {
 		row = e.proto
 	}
-	if row != 0 && s.startsTalk(row, h.Payload) {
+	if row != 0 && s.startsTalk(row, h.Payload, row == byPort) {
 		return s.beginTalk(r, e, row, h, from)
 	}
 	if row != 0 && s.protocols[row-1].Datagram != nil {
@@ -114,9 +114,15 @@ func orUnknown(err error) error {
 
 // startsTalk reports whether a payload begins a flow of a protocol with state.
 // Its registered port is no proof if its content can tell.
-func (s *Shard) startsTalk(row uint8, b []byte) bool {
+func (s *Shard) startsTalk(row uint8, b []byte, byPort bool) bool {
 	p := &s.protocols[row-1]
-	return p.NewDatagrams != nil && (p.SniffDatagram == nil || s.isDatagram(row, b))
+	switch {
+	case p.NewDatagrams == nil:
+		return false
+	case byPort && p.SniffAtPort != nil:
+		return s.callIs(p.SniffAtPort, b)
+	}
+	return p.SniffDatagram == nil || s.isDatagram(row, b)
 }
 
 // continueTalks hands a payload to the parsers of the flow, until one takes it

@@ -54,7 +54,7 @@ func TestProtocolBeginsLate(t *testing.T) {
 			{true, "\x05\x00\x00\x01\xc0\x00\x02\x01\x00\x50"},
 			{false, "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n"},
 			{true, "HTTP/1.1 204 No Content\r\n\r\n"},
-		}, "http http"},
+		}, "socks http http"},
 		{"a hello within the unknown protocol's bytes", []turn{{false, "\xaa\xbb" + lateHello}}, ""},
 		{"a server hello without its client's", []turn{{true, "\xaa\xbb\xcc"}, {true, lateServerHello}}, ""},
 		{"just in time", append(filler(false, lateBudget-1000), turn{false, lateHello}), "tls"},

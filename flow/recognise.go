@@ -156,10 +156,14 @@ func (s *Shard) recogniseDatagram(b []byte, not uint8) (row uint8) {
 }
 
 // isDatagram asks one row.
-func (s *Shard) isDatagram(row uint8, b []byte) (yes bool) {
+func (s *Shard) isDatagram(row uint8, b []byte) bool {
+	return s.callIs(s.protocols[row-1].SniffDatagram, b)
+}
+
+func (s *Shard) callIs(sniff func([]byte) bool, b []byte) (yes bool) {
 	var err error
 	defer s.contain(&err)
-	return s.protocols[row-1].SniffDatagram(b)
+	return sniff(b)
 }
 
 // isStream asks one row whether a stream may begin or go on with b.

@@ -319,6 +319,25 @@ func TestCoAPFlow(t *testing.T) {
 			t.Errorf("%x: %v", in, got)
 		}
 	}
+	for in, want := range map[string]bool{
+		"\x40\x00\x12\x34":      true,  // a ping
+		"\x60\x45\x12\x34\xffx": true,  // a response without options
+		"\x40\x01\x12\x34":      true,  // GET /
+		"\x60\x01\x12\x34":      false, // an acknowledgement that asks
+		"\x40\x00\x12\x34\x00":  false, // an empty message that is not empty
+		"\x80\x01\x12\x34":      false, // version 2
+		// Before RFC 7252: a port and two parts of a path.
+		"\x43\x01\x05\xca\x72\x16\x33\x2b.well-known\x04core":  true,
+		"\x43\x01\x05\xca\x72\x16\x33\x2b.well-known\x04core!": false,
+		"\x43\x01\x05\xca\x72\x16\x33\x2b.well-known\x04cor":   false,
+	} {
+		if got := isCoAP([]byte(in)); got != want {
+			t.Errorf("%x on its port: %v", in, got)
+		}
+	}
+	playFlows(t, newCoAPFlow, []flowCase{{"before RFC 7252", []chunk{{FromClient, []byte("\x42\x01\x05\xca\x9b.well-known\x04core")}}, []Message{
+		&CoAP{Code: 1, ID: 0x5ca, Path: "/.well-known/core", Observe: -1, Format: -1},
+	}, nil}})
 }
 
 func FuzzSNMP(f *testing.F) {

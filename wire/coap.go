@@ -57,9 +57,24 @@ func sniffCoAP(b []byte) bool {
 		!strings.ContainsFunc(m.Path+m.Host, func(r rune) bool { return r < ' ' })
 }
 
+// isCoAP recognises any message on CoAP's port, also a ping or a response,
+// which have no options.
+func isCoAP(b []byte) bool {
+	m, known, err := parseCoAP(b)
+	if err == nil && known {
+		return m.Type <= 1 || m.Code == 0 || m.Code > 7 // a request is not an acknowledgement
+	}
+	return parseDraftCoAP(b) != nil
+}
+
 // Datagram implements Datagrams.
 func (f *coapFlow) Datagram(dir Dir, b []byte, msgs []Message) ([]Message, error) {
-	m, _, err := parseCoAP(b)
+	m, known, err := parseCoAP(b)
+	if err != nil || !known {
+		if old := parseDraftCoAP(b); old != nil {
+			m, err = old, nil
+		}
+	}
 	if err != nil {
 		return msgs, err
 	}
@@ -106,6 +121,50 @@ func parseCoAP(b []byte) (m *CoAP, known bool, err error) {
 		known = m.option(number, value) && known
 	}
 	return m, known, nil
+}
+
+// parseDraftCoAP reads a request for a path as it was before RFC 7252
+// (draft-ietf-core-coap-03 to 12), which devices in the field still send: the
+// header counts the options, whose numbers are others. It returns nil for
+// anything else.
+func parseDraftCoAP(b []byte) *CoAP {
+	const host, path, query, last = 5, 9, 15, 21
+	if len(b) < 5 || b[0]>>6 != 1 || b[1] == 0 || b[1] > 4 || b[0]>>4&3 > 1 {
+		return nil
+	}
+	m := &CoAP{Type: b[0] >> 4 & 3, Code: b[1], ID: uint16(b[2])<<8 | uint16(b[3]), Observe: -1, Format: -1}
+	c := cursor{b: b[4:]}
+	number := 0
+	for range int(b[0] & 15) {
+		first := c.u8()
+		size := int(first & 15)
+		if size == 15 {
+			size += int(c.u8())
+		}
+		number += int(first >> 4)
+		value := c.take(size)
+		if c.short || number == 0 || number > last {
+			return nil
+		}
+		switch number {
+		case host, path, query:
+			if !plainASCII(value) {
+				return nil
+			}
+		}
+		switch number {
+		case host:
+			m.Host = text(value, maxCoAPText)
+		case path:
+			m.Path = addPart(m.Path, "/", "/", value)
+		case query:
+			m.Query = addPart(m.Query, "", "&", value)
+		}
+	}
+	if len(m.Path) < 2 || len(c.b) > 0 && b[1] == 1 { // a GET has no payload
+		return nil
+	}
+	return m
 }
 
 // coapExtended reads the rest of an option delta or length (section 3.1).

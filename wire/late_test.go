@@ -24,6 +24,14 @@ func TestSniffLate(t *testing.T) {
 		{"SIP", "OPTIONS sip:a@example.com SIP/2.0\r\n", ""},
 		{"RTSP", "DESCRIBE rtsp://camera.example/1 RTSP/1.0\r\n", ""},
 		{"SOCKS5", "\x05\x01\x00", ""},
+		{"MQTT, a topic", "\x30\x08\x00\x04bus1on", "mqtt"},
+		{"MQTT, a topic with an identifier, then a ping", "\x32\x08\x00\x04bus1\x00\x07\xc0\x00", "mqtt"},
+		{"MQTT, no identifier", "\x32\x08\x00\x04bus1\x00\x00", ""},
+		{"MQTT, a filter", "\x30\x08\x00\x04bus+on", ""},
+		{"MQTT, a topic of two bytes", "\x30\x06\x00\x02abon", ""},
+		{"MQTT, cut", "\x30\x09\x00\x04bus1on", ""},
+		{"MQTT, half a packet behind it", "\x30\x08\x00\x04bus1on\xc0", ""},
+		{"LDAP", "\x30\x0c\x02\x01\x01\x61\x07\x0a\x01\x00\x04\x00\x04\x00", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := ""

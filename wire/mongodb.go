@@ -47,7 +47,7 @@ var errMongo = fmt.Errorf("read mongodb message: %w", ErrMalformed)
 // mongoFraming follows the messages of a connection.
 type mongoFraming struct {
 	waiting []mongoWaiting // oldest first
-	told    []uint64 // hashes of commands
+	told    []uint64       // hashes of commands
 	sasl    sasl
 	begun   bool
 	client  Dir

@@ -83,6 +83,13 @@ func sniffRadius(b []byte) bool {
 	return f.attributes > 0
 }
 
+// isRadius recognises any packet on the ports of RADIUS, also answers without
+// attributes.
+func isRadius(b []byte) bool {
+	_, err := readRadius(b)
+	return err == nil
+}
+
 // Datagram implements Datagrams.
 func (f *radiusFlow) Datagram(dir Dir, b []byte, msgs []Message) ([]Message, error) {
 	fields, err := readRadius(b)

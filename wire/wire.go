@@ -81,6 +81,9 @@ type Protocol struct {
 	// UDPPorts (with NewDatagrams on any port), so strictly that its word may
 	// be trusted; nil if the protocol cannot be told by content.
 	SniffDatagram func(b []byte) bool
+	// SniffAtPort recognises a complete UDP payload on a port in UDPPorts, where
+	// less has to be told apart; nil if SniffDatagram is asked there too.
+	SniffAtPort func(b []byte) bool
 	// LeadByte reports whether a datagram that SniffDatagram recognises may
 	// begin with this byte, so that it need not be called for others; nil if
 	// with any.
@@ -234,7 +237,7 @@ func Table() []Protocol {
 		},
 		// Services with logins.
 		{Name: "amqp", TCPPorts: []uint16{5672}, Sniff: sniffAMQP, NewStream: newAMQPStream, LongLived: true},
-		{Name: "coap", UDPPorts: []uint16{5683}, SniffDatagram: sniffCoAP, LeadByte: leadsCoAP, NewDatagrams: newCoAPFlow},
+		{Name: "coap", UDPPorts: []uint16{5683}, SniffDatagram: sniffCoAP, SniffAtPort: isCoAP, LeadByte: leadsCoAP, NewDatagrams: newCoAPFlow},
 		{Name: "ftp", TCPPorts: []uint16{21}, Sniff: sniffFTP, NewStream: newFTPStream, LongLived: true},
 		{Name: "imap", TCPPorts: []uint16{143}, Sniff: sniffIMAP, NewStream: newIMAPStream},
 		{
@@ -244,13 +247,13 @@ func Table() []Protocol {
 		},
 		{Name: "ldap", TCPPorts: []uint16{389}, Sniff: sniffLDAP, NewStream: newLDAPStream, LongLived: true},
 		{Name: "mongodb", TCPPorts: []uint16{27017}, Sniff: sniffMongo, NewStream: newMongoStream, LongLived: true},
-		{Name: "mqtt", TCPPorts: []uint16{1883}, Sniff: sniffMQTT, NewStream: newMQTTStream, LongLived: true},
+		{Name: "mqtt", TCPPorts: []uint16{1883}, Sniff: sniffMQTT, SniffLate: sniffLateMQTT, NewStream: newMQTTStream, LongLived: true},
 		{Name: "mysql", TCPPorts: []uint16{3306}, Sniff: sniffMySQL, NewStream: newMySQLStream},
 		{Name: "ntp", UDPPorts: []uint16{123}, SniffDatagram: sniffNTP, LeadByte: leadsNTP, NewDatagrams: newNTPFlow},
 		{Name: "pgsql", TCPPorts: []uint16{5432}, Sniff: sniffPostgreSQL, NewStream: newPgStream, LongLived: true},
 		{Name: "pop3", TCPPorts: []uint16{110}, Sniff: sniffPOP3, NewStream: newPOP3Stream},
 		{
-			Name: "radius", UDPPorts: []uint16{1812, 1813, 1645, 1646, 3799}, SniffDatagram: sniffRadius,
+			Name: "radius", UDPPorts: []uint16{1812, 1813, 1645, 1646, 3799}, SniffDatagram: sniffRadius, SniffAtPort: isRadius,
 			LeadByte: leads("\x01\x02\x03\x04\x05\x0b\x0c\x28\x29\x2a\x2b\x2c\x2d"), NewDatagrams: newRadiusFlow,
 		},
 		{Name: "redis", TCPPorts: []uint16{6379}, Sniff: sniffRedis, NewStream: newRedisStream, LongLived: true},
