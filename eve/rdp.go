@@ -12,6 +12,7 @@ import (
 type rdpBody struct {
 	EventType string   `json:"event_type"` // initial_request, initial_response, tls_handshake
 	Cookie    string   `json:"cookie,omitempty"`
+	Flags     []string `json:"flags,omitempty"` // of the client's request
 	Supports  []string `json:"server_supports,omitempty"`
 	Protocol  string   `json:"protocol,omitempty"` // that the server chose
 	Offered   []string `json:"offered,omitempty"`
@@ -24,7 +25,7 @@ func (w *Writer) rdp(ev *flow.Event, m *wire.RDP) error {
 	body := &rdpBody{EventType: "initial_request", Cookie: m.Cookie}
 	switch protocols := wire.RDPProtocols(m.Protocols); {
 	case !m.Response:
-		body.Offered = protocols
+		body.Offered, body.Flags = protocols, wire.RDPRequestFlags(m.Flags)
 	case m.Failure != 0:
 		body.EventType, body.ErrorCode, body.Reason = "initial_response", m.Failure, rdpReason(m.Failure)
 	default:
@@ -54,8 +55,8 @@ func (w *Writer) rdpCertificate(ev *flow.Event, m *wire.Certificate) error {
 // for a number without a name.
 func rdpReason(code uint32) string {
 	names := [...]string{
-		1: "ssl_required_by_server", 2: "ssl_not_allowed_by_server", 3: "ssl_cert_not_on_server",
-		4: "inconsistent_flags", 5: "hybrid_required_by_server", 6: "ssl_with_user_auth_required_by_server",
+		1: "ssl required by server", 2: "ssl not allowed by server", 3: "ssl cert not on server",
+		4: "inconsistent flags", 5: "hybrid required by server", 6: "ssl with user auth required by server",
 	}
 	if code < uint32(len(names)) {
 		return names[code]

@@ -18,7 +18,7 @@ type RDP struct {
 	// Protocols are the bits of the security protocols that the client offers,
 	// or the one that the server chose: 0 is RDP's own, see RDPProtocols.
 	Protocols uint32
-	Flags     uint8  // of the server's answer: what it supports, see RDPSupport
+	Flags     uint8  // of a request see RDPRequestFlags, of an answer what the server supports, see RDPSupport
 	Failure   uint32 // why the server refuses, 0 if it does not
 }
 
@@ -33,6 +33,19 @@ func RDPProtocols(mask uint32) []string {
 	var names []string
 	for bit, name := range [...]string{"ssl", "hybrid", "rdstls", "hybrid_ex", "rdsaad"} {
 		if mask>>bit&1 != 0 {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// RDPRequestFlags names the flags of a client's request as Suricata does.
+func RDPRequestFlags(flags uint8) []string {
+	var names []string
+	for bit, name := range [...]string{
+		0: "restricted_admin_mode_required", 1: "redirected_authentication_mode_required", 3: "correlation_info_present",
+	} {
+		if name != "" && flags>>bit&1 != 0 {
 			names = append(names, name)
 		}
 	}
@@ -107,10 +120,7 @@ func readRDP(b []byte) *RDP {
 	}
 	switch value := binary.LittleEndian.Uint32(rest[4:]); rest[0] {
 	case rdpNegRequest, rdpNegResponse:
-		m.Protocols = value
-		if m.Response {
-			m.Flags = rest[1]
-		}
+		m.Protocols, m.Flags = value, rest[1]
 	case rdpNegFailure:
 		m.Failure = value
 	}

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -25,6 +26,7 @@ func TestRDP(t *testing.T) {
 		{"user alone", x224(0xe0, "Cookie: mstshash=eve\r\n"), &RDP{Cookie: "eve"}, nil},
 		{"routing token", x224(0xe0, "Cookie: msts=3640205228.15629.0000\r\n", offer), &RDP{Cookie: "msts=3640205228.15629.0000", Protocols: 11}, nil},
 		{"offer alone", x224(0xe0, offer), &RDP{Protocols: 11}, nil},
+		{"offer with flags", x224(0xe0, 1, 9, 8, 0, 3, 0, 0, 0), &RDP{Protocols: 3, Flags: 9}, nil},
 		{"answer: CredSSP", x224(0xd0, 2, 0x1f, 8, 0, 2, 0, 0, 0), &RDP{Response: true, Protocols: 2, Flags: 0x1f}, ErrUpgrade},
 		{"answer: RDP's own", x224(0xd0, 2, 0, 8, 0, 0, 0, 0, 0), &RDP{Response: true}, ErrDone},
 		{"refusal", x224(0xd0, 3, 0, 8, 0, 5, 0, 0, 0), &RDP{Response: true, Failure: 5}, ErrDone},
@@ -60,6 +62,23 @@ func TestRDPProtocols(t *testing.T) {
 	for mask, want := range map[uint32][]string{0: {"rdp"}, 3: {"ssl", "hybrid"}, 8: {"hybrid_ex"}, 1 << 20: nil} {
 		if diff := cmp.Diff(want, RDPProtocols(mask)); diff != "" {
 			t.Errorf("%#x (-want +got):\n%s", mask, diff)
+		}
+	}
+}
+
+// TestRDPNames: bits without a name have none.
+func TestRDPNames(t *testing.T) {
+	for _, c := range []struct {
+		got, want []string
+	}{
+		{RDPRequestFlags(0xff), []string{"restricted_admin_mode_required", "redirected_authentication_mode_required", "correlation_info_present"}},
+		{RDPRequestFlags(4), nil},
+		{RDPSupport(0x06), []string{"dynvc_gfx"}},
+		{RDPProtocols(0), []string{"rdp"}},
+		{RDPProtocols(3), []string{"ssl", "hybrid"}},
+	} {
+		if !slices.Equal(c.got, c.want) {
+			t.Errorf("got %q, want %q", c.got, c.want)
 		}
 	}
 }

@@ -284,7 +284,9 @@ func (s *smbStream) take(id uint64, version uint8, command string) *SMB {
 // answered reports a request with its response, and a login with its outcome.
 func (s *smbStream) answered(m *SMB, status uint32, msgs []Message) []Message {
 	m.Status, m.Answered = status, true
-	m.SessionID, m.TreeID = s.session, s.tree
+	if m.Command != smbNegotiate { // which has no session yet; some servers fill the field with ones
+		m.SessionID, m.TreeID = s.session, s.tree
+	}
 	if m.Dialect != "" {
 		s.chosen = m.Dialect
 	}
