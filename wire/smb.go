@@ -258,7 +258,7 @@ func (s *smbStream) asked(dir Dir, id uint64, m *SMB, msgs []Message) []Message 
 		msgs = append(msgs, s.numbered(s.pending[0].msg))
 		s.pending = s.pending[1:]
 	}
-	m.SessionID, m.TreeID = s.session, s.tree
+	s.belong(m)
 	s.pending = append(s.pending, smbRequest{id, m})
 	switch {
 	case m.NTLM != nil:
@@ -284,9 +284,7 @@ func (s *smbStream) take(id uint64, version uint8, command string) *SMB {
 // answered reports a request with its response, and a login with its outcome.
 func (s *smbStream) answered(m *SMB, status uint32, msgs []Message) []Message {
 	m.Status, m.Answered = status, true
-	if m.Command != smbNegotiate { // which has no session yet; some servers fill the field with ones
-		m.SessionID, m.TreeID = s.session, s.tree
-	}
+	s.belong(m)
 	if m.Dialect != "" {
 		s.chosen = m.Dialect
 	}
@@ -300,6 +298,14 @@ func (s *smbStream) answered(m *SMB, status uint32, msgs []Message) []Message {
 		return s.attempt.end(Failed, msgs)
 	}
 	return s.attempt.end(OutcomeUnknown, msgs)
+}
+
+// belong notes the session and the tree of the message at hand. A negotiation
+// has none yet, and some fill the fields with ones.
+func (s *smbStream) belong(m *SMB) {
+	if m.Command != smbNegotiate {
+		m.SessionID, m.TreeID = s.session, s.tree
+	}
 }
 
 // numbered completes a message with what its connection knows.
