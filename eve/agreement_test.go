@@ -81,6 +81,7 @@ func oursAlone() []exception {
 		{"ICS-Security-Tools/dnp3_read_p20001.pcap", "DNP3 destinations", anyValue, "the same"},
 		{"ICS-Security-Tools/mms-cancelRequest.pcap", "MMS invoke identifiers", "1", "that of a cancel request, which has another name in tshark"},
 		{"ja4/https-connect.pcap", "HTTP hosts", "ts01-b.cloudsink.net", "the target of a CONNECT without a Host field"},
+		{"ja4/socks4-https.pcap", "TLS versions", "TLS 1.2", "behind a SOCKS proxy on port 9901, which tshark does not look for"},
 		{"nDPI/custom_categories.pcapng", "SSH identifications", "ssh-1.5-1.2.26", "SSH on port 20868, which tshark does not look for"},
 		{"nDPI/http_on_sip_port.pcap", "HTTP hosts", "45.58.148.2", "tshark takes port 5060 for SIP"},
 		{"nDPI/rdp.pcap", "SNI", "192.168.2.142", "TLS after the negotiation of RDP, which tshark finds with -d tcp.port==3389,tls"},

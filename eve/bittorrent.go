@@ -37,12 +37,15 @@ type dhtRequest struct {
 	Target   string `json:"target,omitempty"`
 	InfoHash string `json:"info_hash,omitempty"`
 	Port     uint16 `json:"port,omitempty"`
+	Token    string `json:"token,omitempty"`
 }
 
 type dhtResponse struct {
-	ID    string    `json:"id,omitempty"`
-	Nodes []dhtPeer `json:"nodes,omitempty"`
-	Peers []dhtPeer `json:"values,omitempty"`
+	ID     string    `json:"id,omitempty"`
+	Nodes  []dhtPeer `json:"nodes,omitempty"`
+	Nodes6 []dhtPeer `json:"nodes6,omitempty"`
+	Peers  []dhtPeer `json:"values,omitempty"`
+	Token  string    `json:"token,omitempty"`
 }
 
 type dhtPeer struct {
@@ -52,7 +55,8 @@ type dhtPeer struct {
 }
 
 type dhtError struct {
-	Code int `json:"num"`
+	Code int    `json:"num"`
+	Text string `json:"msg,omitempty"`
 }
 
 func (w *Writer) dht(ev *flow.Event, m *wire.DHT) error {
@@ -60,19 +64,24 @@ func (w *Writer) dht(ev *flow.Event, m *wire.DHT) error {
 	body := &dhtBody{Transaction: m.Transaction, Client: m.Client, Query: m.Query, From: sideName(m.From)}
 	switch {
 	case m.Error != 0:
-		body.Error = &dhtError{m.Error}
+		body.Error = &dhtError{m.Error, m.ErrorText}
 	case m.Reply:
-		r := &dhtResponse{ID: m.ID}
-		for _, n := range m.Nodes {
-			r.Nodes = append(r.Nodes, dhtPeer{n.ID, n.Addr.Addr(), n.Addr.Port()})
-		}
+		r := &dhtResponse{ID: m.ID, Nodes: dhtNodes(m.Nodes), Nodes6: dhtNodes(m.Nodes6), Token: m.Token}
 		for _, p := range m.Peers {
 			r.Peers = append(r.Peers, dhtPeer{IP: p.Addr(), Port: p.Port()})
 		}
 		body.Response = r
 	default:
-		body.Request = &dhtRequest{m.ID, m.Target, m.InfoHash, m.Port}
+		body.Request = &dhtRequest{m.ID, m.Target, m.InfoHash, m.Port, m.Token}
 	}
 	w.line.DHT = body
 	return w.put()
+}
+
+func dhtNodes(nodes []wire.DHTNode) []dhtPeer {
+	var out []dhtPeer
+	for _, n := range nodes {
+		out = append(out, dhtPeer{n.ID, n.Addr.Addr(), n.Addr.Port()})
+	}
+	return out
 }

@@ -25,16 +25,17 @@ func TestBitTorrentDatagrams(t *testing.T) {
 		{"ping", []byte("d1:ad2:id20:" + id + "e1:q4:ping1:t2:aa1:v4:LT\x01\x021:y1:qe"), true, &DHT{Query: "ping", Client: "4c540102", Transaction: "6161", ID: hexID}, nil},
 		{"get_peers", []byte("d1:ad2:id20:" + id + "9:info_hash20:" + hash + "e1:q9:get_peers1:t2:aa1:y1:qe"), true, &DHT{Query: "get_peers", InfoHash: hexHash, Transaction: "6161", ID: hexID}, nil},
 		{"announce_peer", []byte("d1:ad2:id20:" + id + "12:implied_porti1e9:info_hash20:" + hash + "4:porti6881e5:token2:xxe1:q13:announce_peer1:t1:x1:y1:qe"), true, &DHT{
-			Query: "announce_peer", InfoHash: hexHash, Transaction: "78", ID: hexID, Port: 6881,
+			Query: "announce_peer", InfoHash: hexHash, Transaction: "78", ID: hexID, Port: 6881, Token: "7878",
 		}, nil},
 		{"find_node", []byte("d1:ad2:id3:abc6:target20:" + hash + "e1:q9:find_node1:t1:x1:y1:qe"), true, &DHT{Query: "find_node", Target: hexHash, Transaction: "78"}, nil},
 		{"a query of one's own", []byte("d1:ade1:q6:secret1:t2:aa1:y1:qe"), true, &DHT{Transaction: "6161"}, nil},
-		{"reply", []byte("d1:rd2:id20:" + id + "5:nodes26:" + hash + "\x0a\x00\x00\x01\x1a\xe16:valuesl6:\x0a\x00\x00\x02\x1a\xe118:" + strings.Repeat("\x00", 16) + "\x00\x05ee1:t2:aa1:y1:re"), true, &DHT{
+		{"reply", []byte("d1:rd2:id20:" + id + "5:nodes26:" + hash + "\x0a\x00\x00\x01\x1a\xe16:nodes638:" + hash + strings.Repeat("\x00", 16) + "\x00\x075:token2:xx6:valuesl6:\x0a\x00\x00\x02\x1a\xe118:" + strings.Repeat("\x00", 16) + "\x00\x05ee1:t2:aa1:y1:re"), true, &DHT{
 			Reply: true, Transaction: "6161", ID: hexID,
-			Nodes: []DHTNode{{hexHash, netip.MustParseAddrPort("10.0.0.1:6881")}},
+			Nodes:  []DHTNode{{hexHash, netip.MustParseAddrPort("10.0.0.1:6881")}},
+			Nodes6: []DHTNode{{hexHash, netip.MustParseAddrPort("[::]:7")}}, Token: "7878",
 			Peers: []netip.AddrPort{netip.MustParseAddrPort("10.0.0.2:6881"), netip.MustParseAddrPort("[::]:5")},
 		}, nil},
-		{"error", []byte("d1:eli203e9:a messagee1:t2:aa1:y1:ee"), true, &DHT{Reply: true, Error: 203, Transaction: "6161"}, nil},
+		{"error", []byte("d1:eli203e9:a messagee1:t2:aa1:y1:ee"), true, &DHT{Reply: true, Error: 203, ErrorText: "a message", Transaction: "6161"}, nil},
 		{"damaged within", []byte("d1:ad2:id99:" + id + "e1:q4:ping1:t2:aa1:y1:qe"), true, &DHT{}, nil},
 		{"too deep", []byte("d1:a" + strings.Repeat("l", 40) + strings.Repeat("e", 40) + "1:t2:aa1:y1:qe"), true, &DHT{}, nil},
 		{"uTP", syn, true, &BitTorrent{Kind: "utp"}, nil},

@@ -18,9 +18,12 @@ type DHT struct {
 	InfoHash    string // that get_peers and announce_peer are about
 	Port        uint16 // that announce_peer announces
 	Reply       bool
-	Nodes       []DHTNode        // of a reply, at most 16
-	Peers       []netip.AddrPort // who shares what was asked for, at most 16
+	Nodes       []DHTNode        // of a reply, at most 128
+	Nodes6      []DHTNode        // the same with addresses of IPv6 (BEP 32)
+	Peers       []netip.AddrPort // who shares what was asked for, at most 128
+	Token       string           // that a later announce_peer has to present; at most 20 bytes
 	Error       int              // code of an error, 0 if it is none
+	ErrorText   string           // at most 64 bytes
 }
 
 // DHTNode is a node that a reply names.
@@ -33,18 +36,20 @@ type DHTNode struct {
 func (*DHT) Protocol() string { return "bittorrent-dht" }
 
 const (
-	maxDHTNodes       = 16
+	maxDHTNodes       = 128 // a datagram of 1,500 bytes holds 57
+	maxDHTText        = 64
 	maxDHTTransaction = 8
 	maxBencodeDepth   = 8
 	dhtID             = 20
 	dhtNode           = dhtID + 4 + 2
+	dhtNode6          = dhtID + 16 + 2
 )
 
 // dht are the parts of a message, within the datagram.
 type dht struct {
-	transaction, client, query, id, target, infoHash, nodes, values, port []byte
-	reply                                                                 bool
-	code                                                                  int
+	transaction, client, query, id, target, infoHash, nodes, nodes6, values, port, token, text []byte
+	reply                                                                                      bool
+	code                                                                                       int
 }
 
 // sniffDHT recognises a bencoded dictionary whose last entry is the type of a
@@ -75,8 +80,9 @@ func readDHT(b []byte) (d dht) {
 			d.body(value)
 		case "e":
 			d.reply = true
-			if _, n := bencodedNumber(value[1:]); value[0] == 'l' {
-				d.code = n
+			if n, code := bencodedNumber(value[1:]); value[0] == 'l' {
+				d.code = code
+				d.text, _ = bencoded(value[1+n:])
 			}
 		case "q":
 			d.query, _ = bencoded(value)
@@ -109,6 +115,10 @@ func (d *dht) body(b []byte) {
 			d.infoHash, _ = bencoded(value)
 		case "nodes":
 			d.nodes, _ = bencoded(value)
+		case "nodes6":
+			d.nodes6, _ = bencoded(value)
+		case "token":
+			d.token, _ = bencoded(value)
 		case "port":
 			d.port = value
 		case "values":
@@ -125,7 +135,7 @@ func (d *dht) kind(h habit) habit {
 		h = h.withBytes(part)
 	}
 	if d.reply {
-		h = h.withBytes(d.nodes).withBytes(d.values)
+		h = h.withBytes(d.nodes).withBytes(d.nodes6).withBytes(d.values)
 	}
 	return h
 }
@@ -135,7 +145,9 @@ func (d *dht) message(from Dir) *DHT {
 	m := &DHT{
 		From: from, Reply: d.reply, Error: d.code,
 		Transaction: hex.EncodeToString(d.transaction[:min(len(d.transaction), maxDHTTransaction)]),
-		ID:          dhtHex(d.id, dhtID), Target: dhtHex(d.target, dhtID), InfoHash: dhtHex(d.infoHash, dhtID), Client: dhtHex(d.client, 4),
+		Token:       hex.EncodeToString(d.token[:min(len(d.token), dhtID)]), ErrorText: plainText(d.text[:min(len(d.text), maxDHTText)]),
+		Nodes: dhtNodes(d.nodes, dhtNode), Nodes6: dhtNodes(d.nodes6, dhtNode6),
+		ID: dhtHex(d.id, dhtID), Target: dhtHex(d.target, dhtID), InfoHash: dhtHex(d.infoHash, dhtID), Client: dhtHex(d.client, 4),
 	}
 	switch string(d.query) { // what the sender makes up is not kept
 	case "ping", "find_node", "get_peers", "announce_peer", "put", "get", "sample_infohashes":
@@ -143,9 +155,6 @@ func (d *dht) message(from Dir) *DHT {
 	}
 	if _, n := bencodedNumber(d.port); n > 0 && n <= 65535 {
 		m.Port = uint16(n)
-	}
-	for b := d.nodes; len(b) >= dhtNode && len(m.Nodes) < maxDHTNodes; b = b[dhtNode:] {
-		m.Nodes = append(m.Nodes, DHTNode{hex.EncodeToString(b[:dhtID]), compactPeer(b[dhtID:dhtNode])})
 	}
 	if len(d.values) > 0 && d.values[0] == 'l' {
 		for b := d.values[1:]; len(m.Peers) < maxDHTNodes; {
@@ -160,6 +169,19 @@ func (d *dht) message(from Dir) *DHT {
 		}
 	}
 	return m
+}
+
+// dhtNodes reads nodes of a size.
+func dhtNodes(b []byte, size int) []DHTNode {
+	n := min(len(b)/size, maxDHTNodes)
+	if n == 0 {
+		return nil
+	}
+	out := make([]DHTNode, 0, n)
+	for ; len(out) < n; b = b[size:] {
+		out = append(out, DHTNode{hex.EncodeToString(b[:dhtID]), compactPeer(b[dhtID:size])})
+	}
+	return out
 }
 
 // dhtHex writes an identifier that has the length it should have.

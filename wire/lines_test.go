@@ -137,6 +137,13 @@ func TestSMTPStream(t *testing.T) {
 		return &Login{Service: "smtp", User: "camera", Mechanism: mechanism, Outcome: o, Clear: true}
 	}
 	playAll(t, newSMTPStream, []dialogue{
+		{"mails in parts of a size, all sent at once", []chunk{
+			{FromServer, says("220 mx ESMTP")},
+			{FromClient, says("EHLO cam", "MAIL FROM:<a@b>", "RCPT TO:<c@d>", "BDAT 24", "Subject: x", "", "QUIT now", "BDAT 14 LAST", "RCPT TO:<e@f>"[:12],
+				"MAIL FROM:<g@h>", "RCPT TO:<i@j>", "BDAT 3 LAST", "x")},
+		}, []Message{
+			&SMTP{Helo: "cam", MailFrom: "<a@b>", RcptTo: []string{"<c@d>"}}, &SMTP{Helo: "cam", MailFrom: "<g@h>", RcptTo: []string{"<i@j>"}},
+		}, nil},
 		{"a mail after a login", []chunk{
 			{FromServer, says("220 mx ESMTP")},
 			{FromClient, says("EHLO cam")},

@@ -25,9 +25,10 @@ type smtpDialogue struct {
 	mail     SMTP
 	reported bool
 	sasl     sasl
-	client   Dir  // who sent the last command
-	data     bool // the text of a mail is under way
-	starttls bool // STARTTLS waits for its reply
+	client   Dir   // who sent the last command
+	data     bool  // the text of a mail is under way
+	chunk    int64 // bytes of it that BDAT has announced and that are still to come
+	starttls bool  // STARTTLS waits for its reply
 }
 
 func newSMTPStream() Stream { return &lineStream{liner: &smtpDialogue{}} }
@@ -77,6 +78,9 @@ func (s *smtpDialogue) line(dir Dir, line []byte, cut bool, msgs []Message) ([]M
 	case s.data && dir == s.client:
 		s.data = string(line) != "."
 		return msgs, nil
+	case s.chunk > 0 && dir == s.client:
+		s.chunk -= int64(len(line) + len("\r\n"))
+		return msgs, nil
 	case s.sasl.login != nil && dir == s.client:
 		if !cut {
 			s.sasl.response(line)
@@ -108,6 +112,12 @@ func (s *smtpDialogue) line(dir Dir, line []byte, cut bool, msgs []Message) ([]M
 			s.mail.RcptTo = append(s.mail.RcptTo, smtpPath(rest))
 		} else {
 			s.mail.Truncated = true
+		}
+	case "BDAT": // text by size instead of a last line (RFC 3030)
+		size, _ := word(rest)
+		s.chunk = max(0, contentLength(size))
+		if s.mail.MailFrom != "" { // the first part of a mail
+			return s.report(msgs), nil
 		}
 	case "AUTH":
 		mechanism, initial := word(rest)
