@@ -16,8 +16,8 @@ const (
 // data connections of FTP, transfers of TFTP. Both are between the same two
 // hosts, and so on the same shard.
 type expectations struct {
-	byKey map[key]expected
-	order [maxExpected]key // by age, from next on
+	byKey map[key]expected // nil before the first
+	order []key            // by age, from next on
 	next  int
 }
 
@@ -44,7 +44,7 @@ func (s *Shard) expect(e *entry, x *wire.Expectation) {
 	}
 	g := &s.expected
 	if g.byKey == nil {
-		g.byKey = make(map[key]expected)
+		g.byKey, g.order = make(map[key]expected), make([]key, maxExpected)
 	}
 	if old := g.order[g.next]; old.proto != 0 {
 		if have, ok := g.byKey[old]; ok && int(have.place) == g.next {

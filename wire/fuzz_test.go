@@ -32,6 +32,7 @@ func tcpSeeds() [][]byte {
 		[]byte("SSH-2.0-OpenSSH_9.6\r\n"),
 		mbap(join(3, 0, 100, 0, 2)), // Modbus
 		cotpCR,
+		[]byte("h000 0 HTTP/1.0\n"), // also the length and the numbers of a frame of IEC 104
 	}
 }
 

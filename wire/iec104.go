@@ -69,6 +69,9 @@ func sniffASDU(b []byte) Match {
 	if len(b) < iec104Header+iec104ASDU {
 		return Maybe
 	}
+	if plainASCII(b[:iec104Header+iec104ASDU]) {
+		return No // a line of text
+	}
 	kind, qualifier, cause := b[6], b[7], b[8]&0x3f
 	name, _ := iec104Type(kind)
 	return matchIf(name != "" && qualifier&0x7f != 0 && cause != 0 && cause <= 47 && (b[10]|b[11] != 0))
