@@ -11,9 +11,10 @@ import (
 type Config struct {
 	MaxFlows int // entries of the flow table; 16 to 2^26; each takes about 210 bytes
 
-	// Seed perturbs the table's hash. Give a live sensor a random one, so
-	// that nobody can choose flows that collide; it changes nothing but speed
-	// and, at capacity, which flow is evicted.
+	// Seed perturbs the hashes of flows and of what is said again. Give a live
+	// sensor a random one, so that nobody can choose flows that collide, or a
+	// message that is taken for the repetition of another; it changes nothing
+	// but speed and, at capacity, which flow is evicted.
 	Seed uint64
 
 	// How long a flow may be silent, at least 1 ms and at most 30 days.

@@ -19,7 +19,8 @@ const maxHabits = 16384
 // open addressing with linear probing, at most half full, without deletion.
 // With a thousand messages an answer takes 6 ns, from a map of words 11.
 type habits struct {
-	every int64    // ns; 0: nothing is a habit
+	every int64 // ns; 0: nothing is a habit
+	seed  uint64
 	said  []saying // as many as a power of two, or none yet
 	count int
 }
@@ -42,11 +43,11 @@ func (h *habits) repeats(who uint64, m wire.Message, now int64) bool {
 	if !ok {
 		return false
 	}
-	what := r.Habit()
+	what := r.Habit(h.seed)
 	if what == 0 {
 		return false
 	}
-	key := max(1, mix(who^seedAddr, what^seedPorts))
+	key := max(1, mix(who^h.seed^seedAddr, what^seedPorts))
 	if 2*h.count >= len(h.said) {
 		h.makeRoom(now)
 	}

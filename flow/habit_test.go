@@ -14,8 +14,8 @@ import (
 // said is a message with a habit.
 type said uint64
 
-func (said) Protocol() string { return "said" }
-func (m said) Habit() uint64  { return uint64(m) }
+func (said) Protocol() string      { return "said" }
+func (m said) Habit(uint64) uint64 { return uint64(m) }
 
 // plainMessage is a message without one.
 type plainMessage struct{}

@@ -68,7 +68,7 @@ func NewShard(cfg Config, protocols []wire.Protocol) *Shard {
 		streams: streamPool{maxStreams: cfg.MaxStreams, maxBytes: cfg.MaxStreamBytes},
 	}
 	s.expire = s.timeout
-	s.habits.every = int64(cfg.Habits)
+	s.habits.every, s.habits.seed = int64(cfg.Habits), cfg.Seed
 	for i := range s.protocols {
 		p := &s.protocols[i]
 		for _, t := range p.EtherTypes {

@@ -14,7 +14,7 @@ import (
 
 // roundsInFlight bounds how far the reader is ahead of the analyst. Offline
 // input waits when the analyst is slower: nothing is lost. On two cores 8 take
-// 7 % less time than 4, for 7 MiB of memory; 16 gain next to nothing more.
+// 2 % less time than 4, for 4 MiB of memory; 16 gain next to nothing more.
 const roundsInFlight = 8
 
 // round is one batch of packets on its way through the shards. Rounds are cut

@@ -8,12 +8,14 @@ type Habitual interface {
 	Message
 	// Habit stands for what is said, the same for messages that differ only
 	// in their number, in measured values or in time; 0 if this message is
-	// never a mere repetition.
-	Habit() uint64
+	// never a mere repetition. Under a seed that nobody knows nobody can make
+	// a message that is taken for another one.
+	Habit(seed uint64) uint64
 }
 
-// habit mixes the parts of a message that make it what it is. Two different
-// messages of one conversation have the same habit once in 2^64.
+// habit mixes the parts of a message that make it what it is, beginning with a
+// seed. Two different messages of one conversation have the same habit once in
+// 2^64.
 type habit uint64
 
 // with returns h with one more part, which may be 0: as many parts of 0 as one
@@ -23,7 +25,9 @@ func (h habit) with(part uint64) habit { return h.withTwo(part, 0) }
 // withTwo does so for two parts, with one multiplication.
 func (h habit) withTwo(a, b uint64) habit {
 	// Multiply and fold, as wyhash does; the constants are of no meaning.
-	hi, lo := bits.Mul64(uint64(h)^a^0x9e3779b97f4a7c15, b^0xd1342543de82ef95)
+	// What came before is in both factors: with a part alone in one of them, it
+	// could be chosen to make the product 0 whatever the other is.
+	hi, lo := bits.Mul64(uint64(h)^a^0x9e3779b97f4a7c15, bits.RotateLeft64(uint64(h), 32)^b^0xd1342543de82ef95)
 	return habit(hi^lo) ^ h
 }
 

@@ -33,13 +33,13 @@ func TestIndustrialHabits(t *testing.T) {
 		{"GOOSE", &GOOSE{Control: "a", Sequence: 1}, &GOOSE{Control: "a", Sequence: 2}, &GOOSE{Control: "b", Sequence: 1}, &GOOSE{Control: "a"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if c.a.Habit() == 0 || c.a.Habit() != c.same.Habit() {
+			if c.a.Habit(1) == 0 || c.a.Habit(1) != c.same.Habit(1) {
 				t.Errorf("%+v and %+v are not the same", c.a, c.same)
 			}
-			if c.a.Habit() == c.other.Habit() {
+			if c.a.Habit(1) == c.other.Habit(1) {
 				t.Errorf("%+v and %+v are the same", c.a, c.other)
 			}
-			if c.never.Habit() != 0 {
+			if c.never.Habit(1) != 0 {
 				t.Errorf("%+v is a habit", c.never)
 			}
 		})

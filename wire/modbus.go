@@ -284,11 +284,11 @@ func coils(c *cursor, n uint16) []uint16 {
 
 // Habit implements Habitual: a poll is one whatever was read, a write one
 // whatever was written. Exceptions and identifications count each.
-func (m *Modbus) Habit() uint64 {
+func (m *Modbus) Habit(seed uint64) uint64 {
 	if m.Exception != 0 || len(m.Objects) > 0 || m.Truncated {
 		return 0
 	}
-	return habit(0).withTwo(habitBit(m.Response)|uint64(m.Unit)<<8|uint64(m.Function)<<16|uint64(m.Sub)<<32,
+	return habit(seed).withTwo(habitBit(m.Response)|uint64(m.Unit)<<8|uint64(m.Function)<<16|uint64(m.Sub)<<32,
 		uint64(m.Read.Address)|uint64(m.Read.Quantity)<<16|uint64(m.Write.Address)<<32|uint64(m.Write.Quantity)<<48).value()
 }
 

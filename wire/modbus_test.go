@@ -188,7 +188,7 @@ func TestModbusHabit(t *testing.T) {
 	poll := Modbus{Unit: 1, Function: modbusReadHolding, Read: ModbusRange{16, 2}}
 	same := poll
 	same.Transaction = 9
-	if poll.Habit() == 0 || same.Habit() != poll.Habit() {
+	if poll.Habit(1) == 0 || same.Habit(1) != poll.Habit(1) {
 		t.Error("the next poll is not the same habit")
 	}
 	for name, m := range map[string]Modbus{
@@ -200,11 +200,11 @@ func TestModbusHabit(t *testing.T) {
 		"response": {Unit: 1, Function: 3, Read: poll.Read, Response: true},
 		"sub":      {Unit: 1, Function: 3, Read: poll.Read, Sub: 1},
 	} {
-		if m.Habit() == poll.Habit() || m.Habit() == 0 {
+		if m.Habit(1) == poll.Habit(1) || m.Habit(1) == 0 {
 			t.Errorf("another %s is the same habit", name)
 		}
 	}
-	if exception := (Modbus{Unit: 1, Function: 3, Response: true, Exception: 2}); exception.Habit() != 0 {
+	if exception := (Modbus{Unit: 1, Function: 3, Response: true, Exception: 2}); exception.Habit(1) != 0 {
 		t.Error("an exception is a habit")
 	}
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"strings"
@@ -78,6 +80,9 @@ func (a *app) runLive(ctx context.Context, live capture.LiveConfig, choice captu
 	if err != nil {
 		return err
 	}
+	var seed [8]byte
+	_, _ = rand.Read(seed[:]) // never fails, see there
+	cfg.Flow.Seed = binary.NativeEndian.Uint64(seed[:])
 	keep := keeping{dir: f.state, set: set}
 	if metricsAddr != "" {
 		m := newMetrics()

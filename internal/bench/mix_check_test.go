@@ -52,7 +52,7 @@ func TestMix(t *testing.T) {
 	if span := sum.Last.Sub(sum.First); span > day || span < day/2 {
 		t.Errorf("the capture spans %v, want about a day", span.Round(time.Second))
 	}
-	if st.Flows < 300 || st.Messages["dns"] == 0 || st.Messages["tls"] == 0 {
+	if st.Flows < 300 || st.Messages.Of("dns") == 0 || st.Messages.Of("tls") == 0 {
 		t.Errorf("%d flows with messages %v: not what a home sends", st.Flows, st.Messages)
 	}
 	if n := len(sum.Devices); n < 10 || n > devices+20 {
