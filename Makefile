@@ -154,7 +154,7 @@ bench-peers: ## measure beside other programs, into docs/performance.md
 	go test ./internal/bench -count=1 -timeout 30m -v -run '^TestPeers$$' -peers
 
 bench-stages: ## measure stage by stage, into docs/performance.md
-	go test ./internal/bench -count=1 -timeout 30m -v -run '^TestStages$$' -stages
+	taskset --cpu-list 0 go test ./internal/bench -count=1 -timeout 30m -v -run '^TestStages$$' -stages
 
 bench-all: ## run every benchmark, each for BENCHTIME=1s
 	go test -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem $(PKG)

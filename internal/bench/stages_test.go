@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"testing"
+	"time"
 
 	"gatehouse/capture"
 	"gatehouse/flow"
@@ -80,7 +81,9 @@ func (s *stage) bench(b *testing.B, file built) {
 
 const perPacket = "ns/packet"
 
-// oneProcessor makes the whole process, garbage collector included, share one.
+// oneProcessor makes the whole process, garbage collector included, run on one
+// at a time. Unless it is bound to one (make bench-stages does that), it moves
+// between them with every longer system call, and its data from cache to cache.
 func oneProcessor(tb testing.TB) {
 	before := runtime.GOMAXPROCS(1)
 	tb.Cleanup(func() { runtime.GOMAXPROCS(before) })
@@ -147,7 +150,9 @@ func eachBatch(b *testing.B, src capture.Source, visit func([]capture.Packet)) (
 
 // flows keeps the flow table with the given parsers; its events go nowhere.
 func flows(b *testing.B, src capture.Source, parsers []wire.Protocol) uint64 {
-	shard := flow.NewShard(flow.DefaultConfig(), parsers)
+	cfg := flow.DefaultConfig()
+	cfg.Habits = 30 * time.Second // as the analyst wants it
+	shard := flow.NewShard(cfg, parsers)
 	var clock pipeline.Clock
 	var times []int64
 	seq := uint64(1)
