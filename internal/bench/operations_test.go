@@ -17,7 +17,7 @@ func operations(t *testing.T) string {
 		{"flow", "^BenchmarkShard$/^(1k|50k|400k)$/^random$/^batch$", "decode a packet and update its flow, in any order, of as many flows"},
 		{"flow", "^BenchmarkOpenClose$", "open, report and expire a flow of one packet"},
 		{"flow", "^BenchmarkFlood$", "a SYN from anywhere to a table that is full"},
-		{"flow", "^BenchmarkUnrecognised$", "ask which protocol the first payload of a flow is, of as many, when it is none"},
+		{"flow", "^BenchmarkUnrecognised$", "ask all protocols for the first payload of a flow that is of none"},
 		{"wire", "^Benchmark(DNSAnswer|ClientHello|HTTPRequest)$", "parse one message"},
 		{"wire", "^BenchmarkServerFlight$", "parse what a TLS server answers, with its certificates"},
 		{"wire", "^BenchmarkVerifyChain$", "verify one chain of certificates"},
