@@ -15,7 +15,7 @@ type iec104Body struct {
 	CauseName string  `json:"cause_name,omitempty"`
 	Negative  bool    `json:"negative,omitempty"`
 	Test      bool    `json:"test,omitempty"`
-	Origin    uint8   `json:"originator,omitempty"`
+	Origin    *uint8  `json:"originator,omitempty"`
 	Station   *uint16 `json:"common_address,omitempty"`
 	Address   *uint32 `json:"object_address,omitempty"`
 	Count     uint8   `json:"objects,omitempty"`
@@ -28,7 +28,7 @@ func (w *Writer) iec104(ev *flow.Event, m *wire.IEC104) error {
 	if m.Control == 0 {
 		body.Type, body.TypeName, body.Class = &m.Type, m.TypeName(), m.Class().String()
 		body.Cause, body.CauseName = &m.Cause, iec104CauseName(m.Cause)
-		body.Negative, body.Test, body.Origin = m.Negative, m.Test, m.Origin
+		body.Negative, body.Test, body.Origin = m.Negative, m.Test, &m.Origin
 		body.Station, body.Count = &m.Station, m.Count
 		if m.Count > 0 {
 			body.Address = &m.Address

@@ -2,8 +2,8 @@ package wire
 
 import "fmt"
 
-// DNP3 is one frame of DNP3 (IEEE 1815-2012) with the beginning of an
-// application message, or of the link layer alone.
+// DNP3 is one application message of DNP3 (IEEE 1815-2012), of one frame or of
+// several, or a frame of the link layer alone.
 type DNP3 struct {
 	Source, Destination uint16 // stations
 	LinkControl         uint8  // direction, primary, frame count bits, function
@@ -14,10 +14,10 @@ type DNP3 struct {
 	Function    uint8
 	IIN         uint16       // internal indications of a response
 	Objects     []DNP3Object // headers, at most 16
-	// Complete: every object header was read; others are in the frames that
-	// follow, or behind objects of a size that is unknown.
+	// Complete: every object header was read; others are behind objects of a
+	// size that is unknown.
 	Complete  bool
-	Truncated bool // the end of the frame was never seen
+	Truncated bool // some of the message was never seen, or it is damaged
 }
 
 // DNP3Object is one object header.
@@ -45,20 +45,42 @@ const (
 
 	dnp3FirstOfMany = 0x40 // transport function: first segment
 	dnp3FinalOfMany = 0x80
+	dnp3Sequence    = 0x3f
+	maxDNP3Fragment = 2048 // of an application message (clause 4.1.1)
 	dnp3Response    = 0x81
 	dnp3Unsolicited = 0x82
 )
 
 var (
 	errDNP3Kind = fmt.Errorf("read dnp3 header: %w", ErrNotMine)
-	// errDNP3Segment: in order, and nothing to say.
-	errDNP3Segment = fmt.Errorf("read dnp3: not the first segment of a message: %w", ErrTruncated)
-	errDNP3Cut     = fmt.Errorf("read dnp3 header: %w", ErrTruncated)
+	errDNP3Cut  = fmt.Errorf("read dnp3 header: %w", ErrTruncated)
 )
 
-// sniffDNP3 recognises the start bytes and the check sum of a header.
+// sniffDNP3 recognises the start bytes and the check sum of a header. Where the
+// sum of the first is wrong, that of a second one tells.
 func sniffDNP3(_ Dir, b []byte) Match {
-	for i, want := range []byte{dnp3Start1, dnp3Start2} {
+	m := dnp3Begins(b)
+	if m != No || len(b) < dnp3Header || b[0] != dnp3Start1 || b[1] != dnp3Start2 {
+		return m
+	}
+	for i := 2; i < min(len(b), dnp3MaxFrame); i++ {
+		switch dnp3Begins(b[i:]) {
+		case Yes:
+			return Yes
+		case Maybe:
+			return Maybe
+		case No:
+		}
+	}
+	if len(b) < dnp3MaxFrame {
+		return Maybe
+	}
+	return No
+}
+
+// dnp3Begins judges one header.
+func dnp3Begins(b []byte) Match {
+	for i, want := range [...]byte{dnp3Start1, dnp3Start2} {
 		if len(b) > i && b[i] != want {
 			return No
 		}
@@ -86,30 +108,71 @@ func dnp3CRC(b []byte) uint16 {
 	return ^crc
 }
 
-func sniffDNP3Datagram(b []byte) bool { return sniffDNP3(FromClient, b) == Yes }
+func sniffDNP3Datagram(b []byte) bool { return dnp3Begins(b) == Yes }
 
-func parseDNP3Datagram(b []byte) (Message, error) {
-	switch sniffDNP3(FromClient, b) {
+// dnp3Flow reads the frames of the datagrams between two stations.
+type dnp3Flow struct{ dnp3Framing }
+
+func newDNP3Flow() Datagrams { return &dnp3Flow{} }
+
+// Datagram implements Datagrams.
+func (f *dnp3Flow) Datagram(dir Dir, b []byte, msgs []Message) ([]Message, error) {
+	switch dnp3Begins(b) {
 	case Maybe:
-		return nil, errDNP3Cut
+		return msgs, errDNP3Cut
 	case No:
-		return nil, errDNP3Kind
+		return msgs, errDNP3Kind
 	case Yes:
 	}
-	size := dnp3Size(b)
-	m := parseDNP3(b[:min(size, len(b))], size > len(b))
-	if m == nil {
-		return nil, errDNP3Segment
+	for dnp3Begins(b) == Yes {
+		size := dnp3Size(b)
+		msgs, _ = f.read(dir, b[:min(size, len(b))], size > len(b), msgs) // it has no errors
+		b = b[min(size, len(b)):]
 	}
-	return m, nil
+	return msgs, nil
 }
 
-type dnp3Framing struct{}
+// Flush implements Flusher.
+func (f *dnp3Flow) Flush(dir Dir, _ []byte, msgs []Message) []Message { return f.ended(dir, msgs) }
 
-func newDNP3Stream() Stream { return &framedStream{framing: dnp3Framing{}, head: dnp3MaxFrame} }
+// dnp3Framing joins the segments of application messages, of each direction.
+type dnp3Framing struct{ parts [2]dnp3Parts }
 
-func (dnp3Framing) size(b []byte) (int, error) {
-	switch sniffDNP3(FromClient, b) {
+// dnp3Parts is an application message of which segments are still to come.
+type dnp3Parts struct {
+	m    *DNP3  // of the first segment; nil if none is waited for
+	data []byte // behind the transport byte of the first segment
+	next uint8  // sequence number of the next segment
+}
+
+// dnp3Stream is a framedStream that says what it retains.
+type dnp3Stream struct {
+	framedStream
+	f dnp3Framing
+}
+
+func newDNP3Stream() Stream {
+	s := &dnp3Stream{}
+	s.framing, s.head = &s.f, dnp3MaxFrame
+	return s
+}
+
+// Retained implements Retainer.
+func (f *dnp3Framing) Retained() int { return cap(f.parts[0].data) + cap(f.parts[1].data) }
+
+// Retained implements Retainer.
+func (s *dnp3Stream) Retained() int { return s.f.Retained() }
+
+var (
+	_ Retainer = (*dnp3Flow)(nil)
+	_ Flusher  = (*dnp3Flow)(nil)
+	_ Retainer = (*dnp3Stream)(nil)
+)
+
+func (*dnp3Framing) begins(b []byte) Match { return dnp3Begins(b) }
+
+func (*dnp3Framing) size(b []byte) (int, error) {
+	switch dnp3Begins(b) {
 	case Maybe:
 		return 0, nil
 	case No:
@@ -124,61 +187,104 @@ func dnp3Size(b []byte) int {
 	return dnp3Header + data + 2*((data+dnp3Block-1)/dnp3Block)
 }
 
-func (dnp3Framing) read(_ Dir, b []byte, cut bool, msgs []Message) ([]Message, error) {
+// read reads a frame whose header is in order.
+func (f *dnp3Framing) read(dir Dir, b []byte, cut bool, msgs []Message) ([]Message, error) {
 	if len(b) < dnp3Header {
 		return msgs, nil
 	}
-	if m := parseDNP3(b, cut); m != nil {
-		msgs = append(msgs, m)
+	p := &f.parts[dir]
+	c := cursor{b: b[3:]}
+	control, destination, source := c.u8(), c.le16(), c.le16()
+	var room [maxDNP3Data]byte
+	data, whole := dnp3Data(b[dnp3Header:], room[:0])
+	cut = cut || !whole
+	if len(data) > 0 && data[0]&dnp3FirstOfMany == 0 {
+		if m := p.m; m == nil || m.Source != source || m.Destination != destination {
+			return msgs, nil // its beginning was never seen
+		}
+		return p.add(data, cut, msgs), nil
 	}
-	return msgs, nil
+	m := &DNP3{LinkControl: control, Destination: destination, Source: source, Truncated: cut}
+	if len(data) < 3 {
+		return append(msgs, m), nil
+	}
+	msgs = p.give(true, msgs)
+	if data[0]&dnp3FinalOfMany == 0 && !cut {
+		*p = dnp3Parts{m: m, data: append(make([]byte, 0, 4*maxDNP3Data), data[1:]...), next: (data[0] + 1) & dnp3Sequence}
+		return msgs, nil
+	}
+	m.application(data[1:])
+	return append(msgs, m), nil
 }
 
-// parseDNP3 reads a frame whose header is in order. Segments of an application
-// message but the first carry data alone: of those it returns nil.
-func parseDNP3(b []byte, cut bool) *DNP3 {
-	c := cursor{b: b[3:]}
-	m := &DNP3{LinkControl: c.u8(), Destination: c.le16(), Source: c.le16(), Truncated: cut}
-	var room [maxDNP3Data]byte
-	data := room[:0]
-	for blocks := b[dnp3Header:]; len(blocks) > 0; {
+// dnp3Data appends to data what the blocks of a frame hold, up to one that is
+// damaged.
+func dnp3Data(blocks, data []byte) (_ []byte, whole bool) {
+	for len(blocks) > 0 {
 		block := blocks[:min(len(blocks), dnp3Block+2)]
 		blocks = blocks[len(block):]
-		if n := len(block) - 2; n > 0 && len(data)+n <= len(room) {
-			if dnp3CRC(block[:n]) != uint16(block[n])|uint16(block[n+1])<<8 {
-				m.Truncated = true
-				break
-			}
-			data = append(data, block[:n]...)
+		n := len(block) - 2
+		if n <= 0 || len(data)+n > cap(data) {
+			continue
 		}
+		if dnp3CRC(block[:n]) != uint16(block[n])|uint16(block[n+1])<<8 {
+			return data, false
+		}
+		data = append(data, block[:n]...)
 	}
-	if len(data) > 0 && data[0]&dnp3FirstOfMany == 0 {
-		return nil
-	}
-	if len(data) >= 3 {
-		m.application(data)
-	}
-	return m
+	return data, true
 }
 
-// application reads the message behind the transport byte.
+// add joins a segment, and gives out the message if it is the last or the last
+// that can be used.
+func (p *dnp3Parts) add(data []byte, cut bool, msgs []Message) []Message {
+	if data[0]&dnp3Sequence != p.next {
+		return p.give(true, msgs)
+	}
+	p.next = (p.next + 1) & dnp3Sequence
+	more := data[1:min(len(data), 1+maxDNP3Fragment-len(p.data))]
+	p.data = append(p.data, more...)
+	switch {
+	case cut || len(more) < len(data)-1:
+		return p.give(true, msgs)
+	case data[0]&dnp3FinalOfMany != 0:
+		return p.give(false, msgs)
+	}
+	return msgs
+}
+
+// give gives out the message that segments are waited for, if there is one.
+func (p *dnp3Parts) give(cut bool, msgs []Message) []Message {
+	if p.m == nil {
+		return msgs
+	}
+	m := p.m
+	m.Truncated = m.Truncated || cut
+	m.application(p.data)
+	*p = dnp3Parts{}
+	return append(msgs, m)
+}
+
+// ended gives out what is left when nothing more can be read.
+func (f *dnp3Framing) ended(dir Dir, msgs []Message) []Message { return f.parts[dir].give(true, msgs) }
+
+// application reads an application message.
 func (m *DNP3) application(data []byte) {
-	last := data[0]&dnp3FinalOfMany != 0
-	c := cursor{b: data[1:]}
+	c := cursor{b: data}
 	m.Application, m.AppControl, m.Function = true, c.u8(), c.u8()
 	if m.Function >= dnp3Response {
 		m.IIN = c.u16()
-		if c.short {
-			m.Truncated = true
-			return
-		}
+	}
+	if c.short {
+		m.Truncated = true
+		return
 	}
 	for len(c.b) > 0 && len(m.Objects) < maxDNP3Objects {
 		if !m.object(&c) {
 			return
 		}
 	}
-	m.Complete = last && len(c.b) == 0 && !m.Truncated
+	m.Complete = len(c.b) == 0 && !m.Truncated
 }
 
 // object reads an object header and passes over its data (clause 4.2.2.7).
@@ -214,29 +320,57 @@ func (m *DNP3) object(c *cursor) bool {
 	return m.skipData(c, &o)
 }
 
-// skipData passes over the points of an object header. It reports false where
-// their size is unknown.
+// skipData passes over what follows an object header: for each point, a prefix
+// and its value. It reports false where their size is unknown.
 func (m *DNP3) skipData(c *cursor, o *DNP3Object) bool {
-	if !m.carriesData(o) || o.Count == 0 {
+	prefix := o.Qualifier >> 4 & 7
+	switch {
+	case o.Count == 0:
 		return true
-	}
-	prefix := [...]int{0, 1, 2, 4, -1, -1, -1, -1}[o.Qualifier>>4&7]
-	bits := dnp3PointBits(o.Group, o.Variation)
-	if prefix < 0 || bits < 0 || o.Count > 8*maxDNP3Data {
+	case o.Count > 8*maxDNP3Fragment || prefix == 7:
 		return false
+	case prefix >= 4:
+		return skipSized(c, int(o.Count), prefix)
 	}
-	n := int(o.Count) * prefix
-	if bits < 8 {
-		n += (int(o.Count)*bits + 7) / 8
-	} else {
-		n += int(o.Count) * bits / 8
+	n := int(o.Count) * [...]int{0, 1, 2, 4}[prefix]
+	if m.carriesData(o) {
+		bits := dnp3PointBits(o.Group, o.Variation)
+		if bits < 0 {
+			return false
+		}
+		if bits < 8 {
+			n += (int(o.Count)*bits + 7) / 8
+		} else {
+			n += int(o.Count) * bits / 8
+		}
 	}
 	c.skip(n)
 	return !c.short
 }
 
+// skipSized passes over objects each behind its size: files, names of
+// applications, authentication.
+func skipSized(c *cursor, count int, prefix uint8) bool {
+	for range count {
+		size := 0
+		switch prefix {
+		case 4:
+			size = int(c.u8())
+		case 5:
+			size = int(c.le16())
+		case 6:
+			size = int(c.le32())
+		}
+		c.skip(size)
+		if c.short {
+			return false
+		}
+	}
+	return true
+}
+
 // carriesData tells headers that are followed by points: those of responses
-// and of requests that set something. A read names points by their index.
+// and of requests that set something. A read names points by their prefix alone.
 func (m *DNP3) carriesData(o *DNP3Object) bool {
 	switch m.Function {
 	case 2, 3, 4, 5, 6, dnp3Response, dnp3Unsolicited:

@@ -154,6 +154,8 @@ func (s *enipStream) Reuse(m Message) {
 	}
 }
 
+func (*enipStream) begins(b []byte) Match { return sniffENIP(FromClient, b) }
+
 func (*enipStream) size(b []byte) (int, error) {
 	if len(b) < enipHeader {
 		return 0, nil

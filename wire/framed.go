@@ -1,6 +1,11 @@
 package wire
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
+
+var errResync = fmt.Errorf("look for the next message: none in 2 KiB: %w", ErrMalformed)
 
 // framing is a protocol over TCP whose messages say how long they are.
 type framing interface {
@@ -27,6 +32,18 @@ type ender interface {
 	ended(dir Dir, msgs []Message) []Message
 }
 
+// resyncing is a framing that finds its next message again behind bytes that
+// are none: a damaged length must not hide the commands behind it.
+type resyncing interface {
+	framing
+	// begins judges whether a message begins with b, as Protocol.Sniff does.
+	begins(b []byte) Match
+}
+
+// maxResync is how many bytes are searched for the next message: more than
+// the largest one of the protocols that are resyncing.
+const maxResync = 2 << 10
+
 // framedStream takes a connection apart into the messages of a framing. Of a
 // message longer than head bytes only those are looked at, and the rest is
 // passed over.
@@ -35,6 +52,8 @@ type framedStream struct {
 	parted  parted // the framing if it is one, else nil
 	head    int
 	left    [2]int // bytes of a message that has been read, still to come
+	lost    [2]int // bytes in which the next message is still searched for
+	spoken  bool   // a message has been read
 }
 
 var (
@@ -53,8 +72,23 @@ func (s *framedStream) Feed(dir Dir, b []byte, msgs []Message) (int, []Message, 
 			n += used
 			continue
 		}
+		if s.lost[dir] > 0 {
+			passed := s.seek(dir, rest)
+			if n += passed; passed < len(rest) && s.lost[dir] == 0 {
+				continue
+			}
+			if s.lost[dir] == 0 {
+				return n, s.ended(msgs), errResync
+			}
+			break
+		}
 		size, err := s.framing.size(rest)
 		if err != nil {
+			if _, ok := s.framing.(resyncing); ok && s.spoken {
+				n++ // whatever begins here is no message
+				s.lost[dir] = maxResync
+				continue
+			}
 			return n, s.ended(msgs), err
 		}
 		need := min(size, s.head)
@@ -74,8 +108,30 @@ func (s *framedStream) Feed(dir Dir, b []byte, msgs []Message) (int, []Message, 
 		}
 		n += need
 		s.left[dir] = size - need
+		s.spoken = true
 	}
 	return n, msgs, nil
+}
+
+// seek looks for the head of a message. It returns how many bytes are in front
+// of it, or of what may become one; lost is 0 when it was found, and when it
+// was given up.
+func (s *framedStream) seek(dir Dir, b []byte) int {
+	f := s.framing.(resyncing)
+	for i := range b {
+		switch f.begins(b[i:]) {
+		case Yes:
+			s.lost[dir] = 0
+			return i
+		case Maybe:
+			return i
+		case No:
+		}
+		if s.lost[dir]--; s.lost[dir] == 0 {
+			return len(b)
+		}
+	}
+	return len(b)
 }
 
 // Skip implements Skipper.
@@ -87,7 +143,7 @@ func (s *framedStream) Skip(dir Dir) int64 {
 
 // Flush implements Flusher: it reads an unfinished message as far as it goes.
 func (s *framedStream) Flush(dir Dir, b []byte, msgs []Message) []Message {
-	if len(b) > 0 && s.left[dir] == 0 {
+	if len(b) > 0 && s.left[dir] == 0 && s.lost[dir] == 0 {
 		if size, err := s.framing.size(b); err == nil && size > len(b) {
 			msgs, _ = s.framing.read(dir, b, true, msgs) // what it says of a message without an end is all there is
 		}

@@ -91,6 +91,8 @@ func newIEC104Stream() Stream {
 	return &framedStream{framing: iec104Framing{}, head: 2 + maxIEC104Length}
 }
 
+func (iec104Framing) begins(b []byte) Match { return sniffIEC104(FromClient, b) }
+
 func (iec104Framing) size(b []byte) (int, error) {
 	if b[0] != iec104Start || len(b) > 1 && (b[1] < 4 || b[1] > maxIEC104Length) {
 		return 0, errIEC104

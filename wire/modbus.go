@@ -17,8 +17,8 @@ type Modbus struct {
 	// interface (43) or the function of Schneider's UMAS (90).
 	Sub         uint16
 	Read, Write ModbusRange
-	// Values are what a request writes: registers, coils as 0 and 1, or the
-	// AND and OR masks of function 22; at most 125, the most registers that
+	// Values are what a request writes: registers, coils as 0 and 1, or, of the
+	// response too, the AND and OR masks of function 22; at most 125, the most registers that
 	// a request holds. Of more than 125 coils the first are kept.
 	Values []uint16
 	// Objects are those of a Read Device Identification response.
@@ -106,6 +106,8 @@ func (s *modbusStream) Reuse(m Message) {
 		s.memory.modbus.put(m)
 	}
 }
+
+func (*modbusStream) begins(b []byte) Match { return sniffModbus(FromClient, b) }
 
 func (*modbusStream) size(b []byte) (int, error) {
 	if len(b) < 6 {
@@ -218,10 +220,13 @@ func (r ModbusRange) whole(c *cursor) ModbusRange {
 
 func (m *Modbus) readResponse(c *cursor) {
 	switch m.Function {
-	case modbusWriteCoil, modbusWriteRegister, modbusMaskWrite:
+	case modbusWriteCoil, modbusWriteRegister:
 		m.Write = ModbusRange{c.u16(), 1}
 	case modbusWriteCoils, modbusWriteRegs:
 		m.Write = modbusRange(c)
+	case modbusMaskWrite:
+		m.Write = ModbusRange{c.u16(), 1}
+		m.Values = registers(c, 2)
 	case modbusDiagnostics:
 		m.Sub = c.u16()
 	case modbusMEI:

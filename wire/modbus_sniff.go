@@ -15,6 +15,9 @@ func sniffModbus(_ Dir, b []byte) Match {
 	return modbusFits(pdu, int(b[5])-1)
 }
 
+// modbusFIFODepth is the most registers that a FIFO queue holds (section 6.18).
+const modbusFIFODepth = 31
+
 // modbusFits judges a PDU of n bytes, of which the first ones are there, by
 // the lengths that its function allows.
 func modbusFits(pdu []byte, n int) Match {
@@ -77,6 +80,14 @@ func modbusFits(pdu []byte, n int) Match {
 			return m
 		}
 		return counted(9, 0)
+	case modbusReadFIFO:
+		if n == 3 {
+			return Yes
+		}
+		if n >= 5 && len(pdu) < 5 {
+			return Maybe
+		}
+		return matchIf(n >= 5 && n <= 5+2*modbusFIFODepth && int(pdu[1])<<8|int(pdu[2]) == n-3 && 2*(int(pdu[3])<<8|int(pdu[4])) == n-5)
 	case modbusMEI:
 		if n >= 3 && len(pdu) < 2 {
 			return Maybe

@@ -54,6 +54,26 @@ func TestModbusStream(t *testing.T) {
 			want: []Message{base(22, func(m *Modbus) { m.Write, m.Values = ModbusRange{4, 1}, []uint16{0xf2, 0x25} })},
 		},
 		{
+			name: "masks are confirmed",
+			in:   []chunk{{FromServer, mbap(join(22, 0, 4, 0, 0xf2, 0, 0x25))}},
+			want: []Message{base(22, func(m *Modbus) {
+				m.Response, m.Write, m.Values = true, ModbusRange{4, 1}, []uint16{0xf2, 0x25}
+			})},
+		},
+		{
+			name: "a length of one byte too many hides one request, not those behind it",
+			in: []chunk{
+				client(5, 0, 1, 0, 0),
+				{FromClient, join(0, 9, 0, 0, 0, 7, 1, 5, 0, 2, 0, 0)},
+				client(5, 0, 3, 0, 0), client(5, 0, 4, 0, 0),
+			},
+			want: []Message{
+				base(5, func(m *Modbus) { m.Write, m.Values = ModbusRange{1, 1}, []uint16{0} }),
+				base(5, func(m *Modbus) { m.Transaction, m.Write, m.Values = 9, ModbusRange{2, 1}, []uint16{0} }),
+				base(5, func(m *Modbus) { m.Write, m.Values = ModbusRange{4, 1}, []uint16{0} }),
+			},
+		},
+		{
 			name: "exception",
 			in:   []chunk{client(1, 4, 0xa1, 0, 1), server(0x81, 2)},
 			want: []Message{
@@ -128,6 +148,10 @@ func TestSniffModbus(t *testing.T) {
 		{"exception", mbap(join(0x83, 2)), Yes},
 		{"exception without a code", mbap(join(0x83, 0)), No},
 		{"coil half on", mbap(join(5, 0, 0, 0x80, 0)), No},
+		{"FIFO queue", mbap(join(24, 4, 0xde)), Yes},
+		{"registers of a FIFO queue", mbap(join(24, 0, 6, 0, 2, 1, 0xb8, 0x12, 0x84)), Yes},
+		{"FIFO queue, cut in its count", mbap(join(24, 0, 6, 0, 2, 1, 0xb8, 0x12, 0x84))[:10], Maybe},
+		{"FIFO queue of another length", mbap(join(24, 0, 6, 0, 3, 1, 0xb8, 0x12, 0x84)), No},
 		{"unknown function", mbap(join(99, 0, 0)), No},
 		{"DNS query over TCP", join(0, 29, dnsHead(1, 0, 1, 0, 0, 0), questionA), No},
 		{"text", []byte("GET / HTTP/1.1\r\n"), No},

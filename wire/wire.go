@@ -281,7 +281,7 @@ func Table() []Protocol {
 		},
 		{
 			Name: "dnp3", UDPPorts: []uint16{20000}, TCPPorts: []uint16{20000},
-			Datagram: parseDNP3Datagram, SniffDatagram: sniffDNP3Datagram, LeadByte: leads("\x05"),
+			SniffDatagram: sniffDNP3Datagram, LeadByte: leads("\x05"), NewDatagrams: newDNP3Flow,
 			Sniff: sniffDNP3, NewStream: newDNP3Stream, LongLived: true,
 		},
 		{Name: "iec104", TCPPorts: []uint16{2404}, Sniff: sniffIEC104, NewStream: newIEC104Stream, LongLived: true},
