@@ -1,6 +1,7 @@
 package eve
 
 import (
+	"strconv"
 	"strings"
 
 	"gatehouse/flow"
@@ -74,7 +75,7 @@ func pgsqlRequestOf(m *wire.PostgreSQL) pgsqlRequest {
 	case wire.PgGSS:
 		r.Message = "GSS Request"
 	case wire.PgStart:
-		r.Version = "3.0"
+		r.Version = "3." + strconv.Itoa(int(m.Minor))
 		r.Parameters = &pgsqlParameters{User: m.User, Optional: pgsqlPairs(m.Parameters)}
 	case wire.PgCancel:
 		r.Message = "cancel_request"

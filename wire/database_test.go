@@ -80,6 +80,15 @@ func TestPgStream(t *testing.T) {
 		{"a query of another session is to end", []chunk{{FromClient, pgMessage(0, 4, 210, 22, 46, 0, 0, 2, 1, "key!")}}, []Message{
 			&PostgreSQL{Request: PgCancel, Process: 513},
 		}, ErrDone},
+		{"TLS is not known", []chunk{{FromClient, pgMessage(0, 4, 210, 22, 47)}, {FromServer, pgMessage('E', "SFATAL\x00C0A000\x00Munsupported\x00\x00")}}, []Message{
+			failed(&PostgreSQL{Request: PgSSL}, &PgError{Severity: "FATAL", Code: "0A000", Text: "unsupported"}),
+		}, ErrDone},
+		{"a newer version is asked for", []chunk{
+			{FromClient, pgMessage(0, 0, 3, 0, 2, "_pq_.x\x00y\x00user\x00postgres\x00\x00")},
+			{FromServer, join(pgMessage('v', 0, 0, 0, 0, 0, 0, 0, 1, "_pq_.x\x00"), pgMessage('R', 0, 0, 0, 0), ready)},
+		}, []Message{
+			login("trust", Succeeded), &PostgreSQL{Request: PgStart, Minor: 2, User: "postgres", Parameters: []PgParameter{{"_pq_.x", "y"}}, Answer: PgOK},
+		}, nil},
 		{"cut", []chunk{{FromClient, start[:24]}}, []Message{
 			&PostgreSQL{Request: PgStart, User: "postgres", Truncated: true}, login("", OutcomeUnknown),
 		}, nil},
@@ -90,7 +99,16 @@ func TestPgStream(t *testing.T) {
 		{"\x00\x00\x00\x08\x04\xd2\x16\x2f", Yes},
 		{"\x00\x00\x00\x08\x04\xd2\x16\x30", Yes},
 		{"\x00\x00\x00\x54\xfeSMB", No},
-		{"\x00\x00\x00\x54\x00\x03\x00\x00other\x00", No},
+		{"\x00\x00\x00\x10\x04\xd2\x16\x2e\x00\x00\x30\x39\x5c\x3f\x11\x8a", Yes},             // a cancellation
+		{"\x00\x00\x01\x10\x04\xd2", Maybe},                                                   // with a long key
+		{"\x00\x00\x00\x09\x04\xd2\x16\x2e\x00", No},                                          // too short for one
+		{"\x00\x00\x00\x26\x00\x03\x00\x02extra_float_digits\x002\x00", Maybe},                // as drivers that send a map
+		{"\x00\x00\x00\x27\x00\x03\x00\x02DateStyle\x00ISO, MDY\x00user\x00hmi\x00\x00", Yes}, // version 3.2
+		{"\x00\x00\x00\x1f\x00\x03\x27\x0f_pq_.test_protocol_negotiation\x00", No},            // 3.9999, and nobody's
+		{"\x00\x00\x00\x54\x00\x03\x00\x00other\x00", Maybe},
+		{"\x00\x00\x00\x14\x00\x03\x00\x00other\x00a\x00\x00\x00\x00", No}, // no user
+		{"\x00\x00\x00\x54\x00\x03\x00\x00\x00\x01\x02", No},
+		{"\x00\x00\x90\x54\x00\x03\x00\x00user\x00", No},
 		{"\x00\x00\x00\x4c\x6a", No}, // Kerberos
 	})
 }
@@ -187,6 +205,8 @@ func TestMySQLStream(t *testing.T) {
 	}
 	noPassword := login("mysql_native_password", Succeeded)
 	noPassword.Default = true
+	noPasswordSwitched := login("client_ed25519", Succeeded)
+	noPasswordSwitched.Default = true
 	clear := login("mysql_clear_password", Failed)
 	clear.Clear, clear.Default = true, true
 	proof := make([]byte, 20)
@@ -200,6 +220,22 @@ func TestMySQLStream(t *testing.T) {
 			{FromClient, mysqlPacket(3, "admin\x00")},
 			{FromServer, mysqlPacket(4, 0xff, 0x15, 4, "#28000Access denied")},
 		}, []Message{msg(1045), clear}, ErrDone},
+		{"switched, and still no password", []chunk{
+			{FromServer, greeting},
+			{FromClient, answer("root", proof)},
+			{FromServer, mysqlPacket(2, 0xfe, "client_ed25519\x00", make([]byte, 33))},
+			{FromClient, mysqlPacket(3)},
+			{FromServer, mysqlPacket(4, 0, 0, 0, 2, 0, 0, 0)},
+		}, []Message{msg(0), noPasswordSwitched}, ErrDone},
+		{"SHA-2 with the key of the server, unknown database", []chunk{
+			{FromServer, greeting},
+			{FromClient, answer("root", make([]byte, 32))},
+			{FromServer, mysqlPacket(2, 1, 4)}, // all of it is needed
+			{FromClient, mysqlPacket(3, 2)},    // asks for the key
+			{FromServer, mysqlPacket(4, 1, "-----BEGIN PUBLIC KEY-----")},
+			{FromClient, mysqlPacket(5, make([]byte, 256))},
+			{FromServer, mysqlPacket(6, 0xff, 0x19, 4, "#42000Unknown database")},
+		}, []Message{msg(1049), login("mysql_native_password", OutcomeUnknown)}, ErrDone},
 		{"TLS follows", []chunk{{FromServer, greeting}, {FromClient, mysqlPacket(1, 0, 0x8a, 0, 0, make([]byte, 28))}}, []Message{
 			&MySQL{Version: "8.0.36", TLS: true},
 		}, ErrUpgrade},
@@ -210,6 +246,12 @@ func TestMySQLStream(t *testing.T) {
 	checkSniffs(t, sniffMySQL, FromServer, []opening{
 		{string(greeting), Yes},
 		{string(answer("root", nil)), Yes},
+		{string(mysqlPacket(1, 0x0d, 0xa2, 0x3a, 0, 0xff, 0xff, 0xff, 0, 33, make([]byte, 23), "u\x00\x00")), Yes}, // packets of 16 MiB, as PyMySQL allows
+		{string(mysqlPacket(0, 0xff, 0x10, 4, "Too many connections")), Yes},
+		{string(mysqlPacket(0, 0xff, 0x6a, 4, "#HY000Host '192.168.7.9' is not allowed")), Yes},
+		{string(mysqlPacket(0, 0xff, 0x10, 4, "Too many\x01connections")), No},
+		{string(mysqlPacket(0, 0xff, 0x10, 9, "Too many connections")), No}, // no code of a server
+		{"\x08\x00\x00\x00\xff\x10\x04Too", No},
 		{"\x4a\x00\x00\x00\x0a8.0.36 \x01", No},
 		{"\x4a\x00\x00\x00\x0aabc\x00", No},
 		{"\x4a\x00\x00\x00\x09", No},

@@ -57,17 +57,35 @@ func sniffMySQL(_ Dir, b []byte) Match {
 	switch {
 	case len(b) < 4:
 		return Maybe
+	case b[3] == 0 && len(b) > 4 && b[4] == 0xff:
+		return sniffMySQLError(b)
 	case b[3] == 0:
 		return sniffMySQLGreeting(b[4:])
 	case b[3] == 1:
+		const largest = 1 << 30 // packet that servers allow, max_allowed_packet
 		if len(b) < 36 {
-			return maybeIf(len(b) < 9 || b[8] <= 1)
+			return Maybe
 		}
 		size := int(binary.LittleEndian.Uint16(b))
-		caps := binary.LittleEndian.Uint32(b[4:])
-		return maybeYes(b[8] <= 1 && size >= 32 && caps&(1<<9) != 0 && bytes.Count(b[13:32], []byte{0}) == 19)
+		caps, packet := binary.LittleEndian.Uint32(b[4:]), binary.LittleEndian.Uint32(b[8:])
+		return maybeYes(packet <= largest && size >= 32 && caps&(1<<9) != 0 && bytes.Count(b[13:32], []byte{0}) == 19)
 	}
 	return No
+}
+
+// sniffMySQLError recognises a server that turns a client away instead of
+// greeting it (too many connections, host not allowed): an error whose text
+// fills the packet.
+func sniffMySQLError(b []byte) Match {
+	const head, shortest = 4 + 1 + 2, 16
+	size := 4 + int(binary.LittleEndian.Uint16(b))
+	switch {
+	case size < head+shortest || size > head+512, len(b) > 6 && (b[6] < 1000>>8 || b[6] >= 2000>>8): // codes of servers begin at 1000
+		return No
+	case len(b) < size:
+		return maybeIf(len(b) < head || plainASCII(b[head:]))
+	}
+	return maybeYes(plainASCII(b[head:size]))
 }
 
 func sniffMySQLGreeting(b []byte) Match {
@@ -90,17 +108,21 @@ func (s *mysqlFraming) size(b []byte) (int, error) {
 		return 0, nil
 	}
 	size := int(b[0]) | int(b[1])<<8 | int(b[2])<<16
-	if size == 0 || size > 1<<16 {
+	if size == 0 && s.attempt.login == nil || size > 1<<16 {
 		return 0, errMySQLPacket // no packet of a login is like that
 	}
-	return 4 + size, nil
+	return 4 + size, nil // without bytes: the proof of who has no password
 }
 
 func (s *mysqlFraming) read(dir Dir, b []byte, cut bool, msgs []Message) ([]Message, error) {
-	if len(b) < 5 {
+	if len(b) < 4 {
 		return msgs, nil
 	}
 	body := b[4:]
+	if len(body) == 0 {
+		s.empty = dir == s.attempt.from && s.attempt.login != nil
+		return msgs, nil
+	}
 	switch {
 	case b[3] == 0 && body[0] == 10 && s.attempt.login == nil && !s.told:
 		version, _, _ := bytes.Cut(body[1:], []byte{0})

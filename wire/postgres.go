@@ -12,6 +12,7 @@ import (
 // a session every one, of statements those unlike earlier ones.
 type PostgreSQL struct {
 	Request    PgRequest
+	Minor      uint16        // of a start: the version of the protocol is 3.Minor
 	User       string        // of a start, at most 256 bytes
 	Parameters []PgParameter // of a start, but for the user
 	Mechanism  string        // of an authentication: of SASL, "" else
@@ -81,7 +82,8 @@ const (
 type PgParameter struct{ Name, Value string }
 
 const (
-	pgVersion3    = 3 << 16
+	pgMajor       = 3
+	maxPgMinor    = 9999 // 3.9999 is sent on purpose, to exercise negotiation (PostgreSQL 19)
 	pgCancel      = 80877102
 	pgTLSRequest  = 80877103
 	pgGSSRequest  = 80877104
@@ -117,30 +119,62 @@ var (
 )
 
 // sniffPostgreSQL recognises a startup message by its length, its version and
-// its first parameter, or a request for encryption.
+// its parameters, or a request for encryption or cancellation.
 func sniffPostgreSQL(_ Dir, b []byte) Match {
 	n := min(len(b), 8)
-	request := [8]byte{0, 0, 0, 8, 4, 210, 22, 47} // length 8, code 80877103 or ...104
 	if n > 0 && b[0] != 0 || n > 1 && b[1] != 0 {
 		return No
 	}
 	if n < 8 {
-		startup := n < 5 || b[4] == 0 && (n < 6 || b[5] == 3)
-		return maybeIf(startup || bytes.Equal(b[:n], request[:n]))
+		request := [8]byte{0, 0, 0, 8, 4, 210, 22, 47} // length 8, code 80877103 or ...104
+		startup := n < 5 || b[4] == 0 && (n < 6 || b[5] == pgMajor)
+		cancel := n < 5 || b[2] <= 1 && bytes.Equal(b[4:n], request[4:n])
+		return maybeIf(startup || cancel || bytes.Equal(b[:n], request[:n]))
 	}
 	size, code := binary.BigEndian.Uint32(b), binary.BigEndian.Uint32(b[4:])
 	switch {
 	case size == 8 && (code == pgTLSRequest || code == pgGSSRequest):
 		return Yes
-	case code != pgVersion3 || size < 16:
+	case code == pgCancel: // process, and a key of 4 bytes, since 3.2 of up to 256
+		return maybeYes(size >= 16 && size <= 12+256)
+	case code>>16 != pgMajor || code&0xffff > maxPgMinor || size < 16 || size > maxPgLogin:
 		return No
 	}
-	for _, name := range [...]string{"user\x00", "database\x00", "application_name\x00", "client_encoding\x00"} {
-		if m := prefix(b[8:], []byte(name)); m != No {
-			return m
+	return sniffPgParameters(b[8:min(len(b), int(size))], len(b) >= int(size))
+}
+
+// sniffPgParameters recognises the parameters of a session. Most clients begin
+// with one of a few; of others the user must be among them, without whom there
+// is no session.
+func sniffPgParameters(b []byte, whole bool) Match {
+	for {
+		for _, name := range [...]string{"user\x00", "database\x00", "application_name\x00", "client_encoding\x00"} {
+			if prefix(b, []byte(name)) == Yes {
+				return Yes
+			}
 		}
+		i := 0
+		for i < len(b) && i <= maxPgName && isPgName(b[i]) {
+			i++
+		}
+		if i == len(b) {
+			return maybeIf(!whole)
+		}
+		if i == 0 || b[i] != 0 {
+			return No
+		}
+		value := bytes.IndexByte(b[i+1:], 0)
+		if value < 0 {
+			return maybeIf(!whole)
+		}
+		b = b[i+1+value+1:]
 	}
-	return No
+}
+
+// isPgName tells the letters of the name of a parameter; a dot separates that
+// of an extension from its own.
+func isPgName(c byte) bool {
+	return c|0x20 >= 'a' && c|0x20 <= 'z' || isDigit(c) || c == '_' || c == '.'
 }
 
 // Feed implements Stream.
@@ -153,6 +187,9 @@ func (s *pgStream) Feed(dir Dir, b []byte, msgs []Message) (int, []Message, erro
 			s.skip[dir] -= passed
 			n += int(passed)
 			continue
+		}
+		if s.asked && dir != s.attempt.from && rest[0] == 'E' { // a server that does not know the request
+			s.asked, s.login = false, &PostgreSQL{Request: s.asking}
 		}
 		if s.asked && dir != s.attempt.from {
 			s.asked = false
@@ -260,20 +297,20 @@ func (s *pgStream) tell(msgs []Message) []Message {
 func (s *pgStream) startup(dir Dir, body []byte, cut bool, msgs []Message) ([]Message, error) {
 	s.attempt.from = dir
 	c := cursor{b: body}
-	switch code := c.u32(); code {
-	case pgTLSRequest, pgGSSRequest:
+	code := c.u32()
+	switch {
+	case code == pgTLSRequest, code == pgGSSRequest:
 		s.asked, s.asking = true, PgSSL
 		if code == pgGSSRequest {
 			s.asking = PgGSS
 		}
 		return msgs, nil
-	case pgCancel:
+	case code == pgCancel:
 		return append(msgs, &PostgreSQL{Request: PgCancel, Process: c.u32()}), ErrDone
-	case pgVersion3:
-	default:
+	case code>>16 != pgMajor:
 		return msgs, errPgMessage
 	}
-	m := &PostgreSQL{Request: PgStart, Truncated: cut}
+	m := &PostgreSQL{Request: PgStart, Minor: uint16(code), Truncated: cut}
 	for len(m.Parameters) < maxPgStatuses {
 		p, ok := pgParameter(&c)
 		if !ok {
