@@ -128,6 +128,7 @@ func snmp3(user string, flags, pdu, statistic int) []byte {
 func TestSNMPFlow(t *testing.T) {
 	vars := []string{"1.3.6.1.2.1.1.5.0"}
 	get := &SNMP{Version: 2, PDU: "get_request", Vars: vars}
+	response := &SNMP{Version: 2, PDU: "response", Vars: vars}
 	report := &SNMP{Version: 3, PDU: "report", User: "anna", Vars: []string{"1.3.6.1.6.3.15.1.1.5.0"}}
 	playFlows(t, newSNMPFlow, []flowCase{
 		{"polling with a default community", []chunk{
@@ -136,12 +137,17 @@ func TestSNMPFlow(t *testing.T) {
 			{FromClient, snmp2("public", 0, 0)},
 			{FromServer, snmp2("public", 2, 0)},
 		}, []Message{
-			get,
-			&SNMP{Version: 2, PDU: "response", Vars: vars},
+			get, response,
 			&Login{Service: "snmp", Mechanism: "community", Outcome: Succeeded, Inferred: true, Clear: true, Default: true},
 		}, nil},
 		{"guessing: each community is news", []chunk{{FromClient, snmp2("a", 0, 0)}, {FromClient, snmp2("b", 0, 0)}}, []Message{
-			get, get, &Login{Service: "snmp", Mechanism: "community", Clear: true},
+			get, get, &Login{Service: "snmp", Mechanism: "community", Clear: true}, &Login{Service: "snmp", Mechanism: "community", Clear: true},
+		}, nil},
+		{"guessing: the answer is to the community that it has", []chunk{
+			{FromClient, snmp2("public", 0, 0)}, {FromClient, snmp2("b", 0, 0)}, {FromServer, snmp2("b", 2, 0)}, {FromServer, snmp2("c", 2, 0)},
+		}, []Message{
+			get, get, response, &Login{Service: "snmp", Mechanism: "community", Outcome: Succeeded, Inferred: true, Clear: true}, response,
+			&Login{Service: "snmp", Mechanism: "community", Clear: true, Default: true},
 		}, nil},
 		{"a trap logs in nowhere", []chunk{{FromClient, snmp2("public", 7, 0)}}, []Message{
 			&SNMP{Version: 2, PDU: "trap_v2", Vars: vars},
@@ -150,14 +156,26 @@ func TestSNMPFlow(t *testing.T) {
 			tlv(6, "\x2b\x06\x01\x04\x01\x09"), tlv(0x40, 192, 0, 2, 1), tlv(2, 4), tlv(2, 0), tlv(0x43, 1), tlv(0x30)))}}, []Message{
 			&SNMP{Version: 1, PDU: "trap_v1", Trap: &SNMPTrap{Enterprise: "1.3.6.1.4.1.9", Agent: netip.MustParseAddr("192.0.2.1"), Generic: 4}},
 		}, nil},
-		{"3, wrong digest", []chunk{{FromClient, snmp3("anna", 1, 0, 1)}, {FromServer, snmp3("anna", 0, 8, 5)}}, []Message{
+		{"3, wrong digest", []chunk{{FromClient, snmp3("anna", 5, 0, 1)}, {FromServer, snmp3("anna", 0, 8, 5)}}, []Message{
 			&SNMP{Version: 3, PDU: "get_request", User: "anna", Vars: []string{"1.3.6.1.6.3.15.1.1.1.0"}},
 			report,
 			&Login{Service: "snmp", User: "anna", Mechanism: "USM", Outcome: Failed},
 		}, nil},
-		{"3, encrypted", []chunk{{FromClient, snmp3("anna", 3, 0, 1)}}, []Message{
+		{"3, encrypted", []chunk{{FromClient, snmp3("anna", 7, 0, 1)}}, []Message{
 			&SNMP{Version: 3, User: "anna", Encrypted: true},
 			&Login{Service: "snmp", User: "anna", Mechanism: "USM"},
+		}, nil},
+		{"3, refused, and let in", []chunk{
+			{FromClient, snmp3("anna", 5, 0, 1)}, {FromServer, snmp3("anna", 0, 8, 5)}, {FromClient, snmp3("anna", 7, 0, 1)}, {FromServer, snmp3("anna", 3, 0, 1)},
+		}, []Message{
+			&SNMP{Version: 3, PDU: "get_request", User: "anna", Vars: []string{"1.3.6.1.6.3.15.1.1.1.0"}},
+			report,
+			&Login{Service: "snmp", User: "anna", Mechanism: "USM", Outcome: Failed},
+			&SNMP{Version: 3, User: "anna", Encrypted: true}, &SNMP{Version: 3, User: "anna", Encrypted: true},
+			&Login{Service: "snmp", User: "anna", Mechanism: "USM", Outcome: Succeeded, Inferred: true},
+		}, nil},
+		{"3, an encrypted trap logs in nowhere", []chunk{{FromClient, snmp3("anna", 3, 0, 1)}}, []Message{
+			&SNMP{Version: 3, User: "anna", Encrypted: true},
 		}, nil},
 		{"cut", []chunk{{FromClient, snmp2("public", 0, 0)[:30]}}, []Message{
 			&SNMP{Version: 2, PDU: "get_request", Truncated: true},

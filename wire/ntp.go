@@ -67,9 +67,26 @@ func sniffNTP(b []byte) bool {
 	size := len(b) == ntpHeader || len(b) == ntpHeader+20 || len(b) == ntpHeader+24
 	delay, dispersion := binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint32(b[8:])
 	poll, precision := int8(b[2]), int8(b[3])
-	return size && poll >= 0 && poll <= 17 && precision <= 0 && precision >= -32 &&
+	// Clients that say no more than they have to send 32 (draft-ietf-ntp-data-minimization).
+	return size && poll >= 0 && poll <= 17 && (precision <= 0 && precision >= -32 || m.Mode == 3 && precision == 32) &&
 		delay < 16<<16 && dispersion < 1<<24 &&
 		(m.Mode == 3 || m.Stratum > 0 || binary.BigEndian.Uint32(b[40:]) != 0) // a server names its time
+}
+
+// isNTP recognises a packet on the port of NTP, where any mode, authenticator
+// and extension is to be expected.
+func isNTP(b []byte) bool {
+	const privateHeader, controlHeader = 8, 12
+	m, err := parseNTP(b)
+	switch {
+	case err != nil:
+		return false
+	case m.Mode == ntpPrivate:
+		return len(b) >= privateHeader && (b[2] == 0 || b[2] == 2 || b[2] == 3)
+	case m.Mode == ntpControl:
+		return len(b) >= controlHeader && m.CodeName() != ""
+	}
+	return true
 }
 
 // sniffPrivate: the implementation is 2 or 3, the request one of ntpd's; items

@@ -47,6 +47,7 @@ const (
 	maxSNMPKinds  = 16 // kinds of messages that are told apart on a flow
 	snmpPrivacy   = 2  // msgFlags
 	snmpAuthFlag  = 1
+	snmpConfirmed = 4 // reportable, RFC 3412 section 6.4
 	usmStatistics = "1.3.6.1.6.3.15.1.1."
 )
 
@@ -57,10 +58,9 @@ var (
 
 // snmpFlow follows the messages between a manager and an agent.
 type snmpFlow struct {
-	seen    []uint64
-	seed    maphash.Seed
-	attempt attempt
-	settled bool // a login was reported
+	seen   []uint64
+	seed   maphash.Seed
+	logins snmpLogins
 }
 
 func newSNMPFlow() Datagrams { return &snmpFlow{seed: maphash.MakeSeed()} }
@@ -79,6 +79,7 @@ type snmpPacket struct {
 	pdu       int
 	community []byte
 	auth      bool
+	confirmed bool   // of version 3: it is to be answered, as traps and answers are not
 	rest      []byte // behind the message
 }
 
@@ -133,7 +134,7 @@ func (p *snmpPacket) user(r *berReader) *berReader {
 	security.want(berInteger)
 	p.msg.User = userText(security.want(berOctets))
 	if len(flags) == 1 {
-		p.auth = flags[0]&snmpAuthFlag != 0
+		p.auth, p.confirmed = flags[0]&snmpAuthFlag != 0, flags[0]&snmpConfirmed != 0
 		if flags[0]&snmpPrivacy != 0 {
 			p.msg.Encrypted = true
 			return nil
@@ -208,7 +209,7 @@ func (f *snmpFlow) Datagram(dir Dir, b []byte, msgs []Message) ([]Message, error
 		m := p.msg
 		msgs = append(msgs, &m)
 	}
-	return f.login(dir, p, msgs), nil
+	return f.logins.read(dir, p, f.presented(p), msgs), nil
 }
 
 // isNew reports whether no message of this kind came before.
@@ -235,56 +236,4 @@ func (f *snmpFlow) isNew(dir Dir, p *snmpPacket) bool {
 	}
 	f.seen = append(f.seen, sum)
 	return true
-}
-
-// login judges what a request presented by what comes back: agents answer who
-// has access and stay silent, or report statistics of the user-based security
-// model (RFC 3414 section 3.2), to others.
-func (f *snmpFlow) login(dir Dir, p *snmpPacket, msgs []Message) []Message {
-	answer := p.pdu == snmpResponse || p.pdu == snmpReport
-	trap := p.pdu == snmpTrap1 || p.pdu == snmpTrap2
-	switch {
-	case f.settled || trap:
-		return msgs
-	case !answer && f.attempt.login == nil && (p.community != nil || p.msg.User != ""):
-		l := &Login{Service: "snmp", User: p.msg.User, Mechanism: "community"}
-		switch {
-		case p.msg.Version < 3:
-			l.Clear, l.Default = true, factoryDefault(nil, p.community)
-		case p.auth:
-			l.Mechanism = "USM"
-		default:
-			l.Mechanism = "none"
-		}
-		return f.attempt.begin(dir, l, msgs)
-	case p.pdu == snmpReport && f.attempt.login != nil && f.attempt.from != dir:
-		if outcome := usmOutcome(p.msg.Vars); outcome != OutcomeUnknown {
-			f.settled = true
-			return f.attempt.end(outcome, msgs)
-		}
-	case (answer || p.msg.Encrypted) && f.attempt.login != nil && f.attempt.from != dir:
-		f.settled = true
-		f.attempt.login.Inferred = true
-		return f.attempt.end(Succeeded, msgs)
-	}
-	return msgs
-}
-
-// usmOutcome: unknown user names (3), wrong digests (5) and decryption errors
-// (6) refuse; the other reports are part of discovery.
-func usmOutcome(vars []string) Outcome {
-	for _, v := range vars {
-		if len(v) > len(usmStatistics) && v[:len(usmStatistics)] == usmStatistics {
-			switch v[len(usmStatistics)] {
-			case '3', '5', '6':
-				return Failed
-			}
-		}
-	}
-	return OutcomeUnknown
-}
-
-// Flush implements Flusher.
-func (f *snmpFlow) Flush(dir Dir, _ []byte, msgs []Message) []Message {
-	return f.attempt.flush(dir, msgs)
 }

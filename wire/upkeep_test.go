@@ -54,6 +54,35 @@ func TestNTPFlow(t *testing.T) {
 	}
 }
 
+// TestNTPAtItsPort: what is told apart from nothing else there.
+func TestNTPAtItsPort(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		in   []byte
+		want bool
+	}{
+		{"a client with an authenticator of SHA-256", join(0x23, make([]byte, 47), 0, 0, 0, 2, make([]byte, 32)), true},
+		{"network time security: extensions", join(0x23, 0, 6, 32, make([]byte, 44), 1, 4, 0, 36, make([]byte, 32)), true},
+		{"a peer", join(0x21, 5, 6, 0xec, make([]byte, 44)), true},
+		{"a broadcast", join(0x25, 5, 3, 0xec, make([]byte, 44)), true},
+		{"version 1", join(0x0b, make([]byte, 47)), true},
+		{"monlist, padded", join(0x17, 0, 3, 42, make([]byte, 44)), true},
+		{"a request of mode 6 with an authenticator", join(0x26, 2, 0, 1, make([]byte, 8), make([]byte, 20)), true},
+		{"mode 6, no such operation", join(0x26, 30, 0, 1, make([]byte, 8)), false},
+		{"mode 7, another implementation", join(0x17, 0, 9, 42, make([]byte, 4)), false},
+		{"mode 0", join(0x20, make([]byte, 47)), false},
+		{"cut", join(0x23, make([]byte, 46)), false},
+		{"a line of text", []byte("alpha bravo charlie delta echo foxtrot golf hotel india"), false},
+	} {
+		if got := isNTP(c.in); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+	if !sniffNTP(join(0x23, 0, 6, 32, make([]byte, 44))) {
+		t.Error("a client that says no more than it has to is not recognised")
+	}
+}
+
 func TestTFTP(t *testing.T) {
 	for _, c := range []struct {
 		in   string
