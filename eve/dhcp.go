@@ -3,7 +3,6 @@ package eve
 import (
 	"net"
 	"net/netip"
-	"strconv"
 	"time"
 
 	"gatehouse/flow"
@@ -34,6 +33,7 @@ type dhcpBody struct {
 	DNSServers  []netip.Addr `json:"dns_servers,omitempty"`
 	VendorClass string       `json:"vendor_class_identifier,omitempty"`
 	Params      []string     `json:"params,omitempty"`
+	Requested   []uint16     `json:"requested_options,omitempty"`
 }
 
 // dhcp writes one message, from who sent it to whom.
@@ -56,6 +56,7 @@ func (w *Writer) dhcp(ev *flow.Event, m *wire.DHCPv4) error {
 		DNSServers:  m.DNS,
 		VendorClass: m.Vendor,
 		Params:      paramNames(m.Params),
+		Requested:   paramCodes(m.Params),
 	}
 	if m.Reply {
 		body.Type, body.NextIP, body.RelayIP = "reply", orUnspecified(m.NextIP), orUnspecified(m.RelayIP)
@@ -112,34 +113,45 @@ func dhcpTypeName(t uint8) string {
 	}
 }
 
-// paramNames lists the options that a client asks for: by name where Suricata
-// has one, else by number, so that the list stays a fingerprint.
+// paramNames lists those options that a client asks for which Suricata names.
 func paramNames(codes []uint8) []string {
-	if len(codes) == 0 {
-		return nil
-	}
-	out := make([]string, len(codes))
-	for i, c := range codes {
-		switch c {
-		case 1:
-			out[i] = "subnet_mask"
-		case 3:
-			out[i] = "router"
-		case 6:
-			out[i] = "dns_server"
-		case 15:
-			out[i] = "domain"
-		case 35:
-			out[i] = "arp_timeout"
-		case 42:
-			out[i] = "ntp_server"
-		case 66:
-			out[i] = "tftp_server_name"
-		case 150:
-			out[i] = "tftp_server_ip"
-		default:
-			out[i] = strconv.Itoa(int(c))
+	var out []string
+	for _, c := range codes {
+		if name := paramName(c); name != "" {
+			out = append(out, name)
 		}
+	}
+	return out
+}
+
+func paramName(code uint8) string {
+	switch code {
+	case 1:
+		return "subnet_mask"
+	case 3:
+		return "router"
+	case 6:
+		return "dns_server"
+	case 15:
+		return "domain"
+	case 35:
+		return "arp_timeout"
+	case 42:
+		return "ntp_server"
+	case 66:
+		return "tftp_server_name"
+	case 150:
+		return "tftp_server_ip"
+	}
+	return ""
+}
+
+// paramCodes lists all options that a client asks for, in its order, which is a
+// fingerprint.
+func paramCodes(codes []uint8) []uint16 {
+	var out []uint16
+	for _, c := range codes {
+		out = append(out, uint16(c))
 	}
 	return out
 }
