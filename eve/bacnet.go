@@ -16,6 +16,8 @@ type bacnetBody struct {
 	Service     string        `json:"service,omitempty"`
 	Class       string        `json:"class,omitempty"`
 	Reason      *uint8        `json:"reason,omitempty"`
+	ErrorClass  *uint16       `json:"error_class,omitempty"`
+	ErrorCode   *uint16       `json:"error_code,omitempty"`
 	Object      *bacnetObject `json:"object,omitempty"`
 	Property    *uint32       `json:"property,omitempty"`
 	Vendor      *uint16       `json:"vendor_id,omitempty"`
@@ -50,12 +52,15 @@ func (w *Writer) bacnet(ev *flow.Event, m *wire.BACnet) error {
 			body.Invoke = &m.Invoke
 		}
 	}
+	if m.HasError {
+		body.ErrorClass, body.ErrorCode = &m.ErrorClass, &m.ErrorCode
+	}
 	if m.HasObject {
 		const instanceBits = 22
 		body.Object = &bacnetObject{m.Object >> instanceBits, m.Object & (1<<instanceBits - 1)}
-		if m.PDU == wire.BACnetConfirmed {
+		if m.HasProperty {
 			body.Property = &m.Property
-		} else if m.Service == iAm {
+		} else if m.PDU == wire.BACnetUnconfirmed && m.Service == iAm {
 			body.Vendor = &m.Vendor
 		}
 	}

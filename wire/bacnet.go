@@ -19,13 +19,17 @@ type BACnet struct {
 	Service   uint8 // of requests, acknowledgements and errors
 	Reason    uint8 // of a reject or abort
 	Segmented bool
+	// ErrorClass and ErrorCode say why a request failed, if HasError.
+	ErrorClass, ErrorCode uint16
+	HasError              bool
 	// Object is the first object that the message is about, type in the upper
 	// 10 bits and instance in the lower 22; of an I-Am, the device itself.
-	Object    uint32
-	HasObject bool
-	Property  uint32 // of a read or write
-	Vendor    uint16 // of an I-Am
-	Truncated bool   // the end of the message was never seen
+	Object      uint32
+	HasObject   bool
+	Property    uint32 // of the object, if HasProperty
+	HasProperty bool
+	Vendor      uint16 // of an I-Am
+	Truncated   bool   // the end of the message was never seen
 }
 
 // Protocol implements Message.
@@ -55,6 +59,7 @@ const (
 	npduSource      = 0x08
 
 	bacnetIAm           = 0
+	bacnetIHave         = 1
 	bacnetReadProperty  = 12
 	bacnetReadMultiple  = 14
 	bacnetWriteProperty = 15
@@ -180,18 +185,24 @@ func (m *BACnet) application(c *cursor) {
 		m.Invoke = c.u8()
 		m.segment(c, segmented)
 		m.Service = c.u8()
-		m.confirmed(c)
+		m.about(c)
 	case BACnetUnconfirmed:
 		m.Service = c.u8()
 		if m.Service == bacnetIAm && !c.short {
 			m.iAm(c)
+		} else {
+			m.about(c)
 		}
-	case BACnetSimpleAck, BACnetError:
+	case BACnetSimpleAck:
 		m.Invoke, m.Service = c.u8(), c.u8()
+	case BACnetError:
+		m.Invoke, m.Service = c.u8(), c.u8()
+		m.errorOf(c)
 	case BACnetComplexAck:
 		m.Invoke = c.u8()
 		m.segment(c, segmented)
 		m.Service = c.u8()
+		m.about(c)
 	case BACnetSegmentAck:
 		m.Invoke = c.u8()
 	case BACnetReject, BACnetAbort:
@@ -206,39 +217,144 @@ func (m *BACnet) segment(c *cursor, segmented bool) {
 	}
 }
 
-// confirmed reads the object and the property that a request is about: tags 0
-// and 1 of the common services.
-func (m *BACnet) confirmed(c *cursor) {
-	const object, property1, property2 = 0x0c, 0x19, 0x1a
+// about reads the object that a message names, and the property of it behind
+// that.
+func (m *BACnet) about(c *cursor) {
+	want, property := m.objectTag()
+	if want == 0 || c.short || m.Segmented {
+		return
+	}
+	const objectSize = 4
+	p := cursor{b: c.b} // many parameters are optional: without one the message is not cut
+	if m.PDU == BACnetUnconfirmed && m.Service == bacnetIHave {
+		p.skip(1 + objectSize) // the device
+	}
+	for range maxBACnetTags {
+		tag, size := bacnetTag(&p)
+		if p.short {
+			break
+		}
+		if tag == want && size == objectSize {
+			m.Object, m.HasObject = p.u32(), !p.short
+			if property && m.HasObject {
+				m.propertyOf(&p)
+			}
+			break
+		}
+		p.skip(size)
+	}
+	c.short = c.short || !m.HasObject && m.mustName()
+}
+
+// maxBACnetTags is how many parameters are in front of an object at most, those
+// that open a list counted.
+const maxBACnetTags = 4
+
+// bacnetTag reads a tag (clause 20.2.1) and returns its number and class as its
+// first byte has them, and how many bytes of value follow.
+func bacnetTag(c *cursor) (tag uint8, size int) {
+	const opening, extended, extended16, extended32 = 6, 5, 254, 255
+	first := c.u8()
+	size = int(first & 7)
+	switch {
+	case size >= opening:
+		size = 0
+	case size == extended:
+		switch size = int(c.u8()); size {
+		case extended16:
+			size = int(c.u16())
+		case extended32:
+			size = int(c.u32())
+		}
+	}
+	return first &^ 7, size
+}
+
+// objectTag is the tag of the object that a service is about (clauses 13 to
+// 17), 0 if it is about none, and whether a property of it follows.
+func (m *BACnet) objectTag() (tag uint8, property bool) {
+	const application, context0, context1, context2 = 0xc0, 0x08, 0x18, 0x28
+	request := m.PDU == BACnetConfirmed
+	if m.PDU == BACnetUnconfirmed {
+		switch m.Service {
+		case bacnetIHave:
+			return application, false
+		case 2, 3, 7: // notifications, who-Has
+			return context2, false
+		}
+		return 0, false
+	}
+	switch m.Service {
+	case bacnetReadProperty, bacnetReadMultiple, 26: // readRange
+		return context0, true
+	case bacnetWriteProperty, bacnetWriteMultiple, 8, 9: // elements of lists
+		return context0, true
+	case 0, 5, 28: // acknowledgeAlarm, subscribeCOV, subscribeCOVProperty
+		return context1, false
+	case 1, 2: // notifications
+		return context2, false
+	case 6, 7, 10, 11: // files; objects are created and deleted
+		if m.Service == 10 && request {
+			return context1, false
+		}
+		if request || m.Service == 10 {
+			return application, false
+		}
+	}
+	return 0, false
+}
+
+// mustName reports whether a request without an object was cut.
+func (m *BACnet) mustName() bool {
+	if m.PDU != BACnetConfirmed {
+		return false
+	}
 	switch m.Service {
 	case bacnetReadProperty, bacnetReadMultiple, bacnetWriteProperty, bacnetWriteMultiple:
-	default:
+		return true
+	}
+	return false
+}
+
+// propertyOf reads the property behind an object, or the first of a list.
+func (m *BACnet) propertyOf(c *cursor) {
+	const property, opening, first, result = 0x18, 0x1e, 0x08, 0x28
+	if len(c.b) > 0 && c.b[0] == opening {
+		c.u8()
+	}
+	tag, size := bacnetTag(c)
+	if tag != property && tag != first && tag != result || size == 0 || size > 4 {
 		return
 	}
-	if c.short || m.Segmented || len(c.b) < 5 || c.b[0] != object {
-		return
+	v := uint32(0)
+	for range size {
+		v = v<<8 | uint32(c.u8())
 	}
-	c.u8()
-	m.Object, m.HasObject = c.u32(), true
-	if m.Service == bacnetReadMultiple || m.Service == bacnetWriteMultiple {
-		const opening = 0x1e
-		if len(c.b) == 0 || c.u8() != opening {
+	if !c.short {
+		m.Property, m.HasProperty = v, true
+	}
+}
+
+// errorOf reads class and code of an error, which some services wrap.
+func (m *BACnet) errorOf(c *cursor) {
+	const enumerated, opening = 0x90, 0x0e
+	p := cursor{b: c.b}
+	if len(p.b) > 0 && p.b[0] == opening {
+		p.u8()
+	}
+	var v [2]uint16
+	for i := range v {
+		switch tag, size := bacnetTag(&p); {
+		case tag == enumerated && size == 1:
+			v[i] = uint16(p.u8())
+		case tag == enumerated && size == 2:
+			v[i] = p.u16()
+		default:
 			return
 		}
-		const first1, first2 = 0x09, 0x0a
-		switch c.u8() {
-		case first1:
-			m.Property = uint32(c.u8())
-		case first2:
-			m.Property = uint32(c.u16())
-		}
-		return
 	}
-	switch c.u8() {
-	case property1:
-		m.Property = uint32(c.u8())
-	case property2:
-		m.Property = uint32(c.u16())
+	if !p.short {
+		m.ErrorClass, m.ErrorCode, m.HasError = v[0], v[1], true
 	}
 }
 

@@ -23,17 +23,17 @@ func TestParseBACnet(t *testing.T) {
 		want *BACnet
 		err  error
 	}{
-		{"read", bacnetRead, &BACnet{BVLC: 10, PDU: BACnetConfirmed, Invoke: 17, Service: 12, Object: 3, HasObject: true, Property: 85}, nil},
+		{"read", bacnetRead, &BACnet{BVLC: 10, PDU: BACnetConfirmed, Invoke: 17, Service: 12, Object: 3, HasObject: true, Property: 85, HasProperty: true}, nil},
 		{
 			"write, routed to network 5 from network 6",
 			bvlc(10, 1, 0x2c, 0, 5, 1, 9, 0, 6, 1, 8, 255, 2, 5, 18, 15, 0x0c, 0, 0x40, 0, 1, 0x1a, 2, 1, 0x3e),
-			&BACnet{BVLC: 10, Destination: 5, Source: 6, PDU: BACnetConfirmed, Invoke: 18, Service: 15, Object: 1<<22 | 1, HasObject: true, Property: 513},
+			&BACnet{BVLC: 10, Destination: 5, Source: 6, PDU: BACnetConfirmed, Invoke: 18, Service: 15, Object: 1<<22 | 1, HasObject: true, Property: 513, HasProperty: true},
 			nil,
 		},
 		{
 			"several properties",
 			bvlc(10, 1, 4, 2, 0x45, 1, 14, 0x0c, 2, 0, 0, 7, 0x1e, 9, 77, 0x1f),
-			&BACnet{BVLC: 10, PDU: BACnetConfirmed, Invoke: 1, Service: 14, Object: 8<<22 | 7, HasObject: true, Property: 77},
+			&BACnet{BVLC: 10, PDU: BACnetConfirmed, Invoke: 1, Service: 14, Object: 8<<22 | 7, HasObject: true, Property: 77, HasProperty: true},
 			nil,
 		},
 		{
@@ -44,7 +44,44 @@ func TestParseBACnet(t *testing.T) {
 		},
 		{"who-Is", bvlc(11, 1, 0, 0x10, 8), &BACnet{BVLC: 11, PDU: BACnetUnconfirmed, Service: 8}, nil},
 		{"done", bvlc(10, 1, 0, 0x20, 17, 15), &BACnet{BVLC: 10, PDU: BACnetSimpleAck, Invoke: 17, Service: 15}, nil},
-		{"refused", bvlc(10, 1, 0, 0x50, 17, 15, 0x91, 2, 0x91, 40), &BACnet{BVLC: 10, PDU: BACnetError, Invoke: 17, Service: 15}, nil},
+		{"refused", bvlc(10, 1, 0, 0x50, 17, 15, 0x91, 2, 0x91, 40), &BACnet{BVLC: 10, PDU: BACnetError, Invoke: 17, Service: 15, ErrorClass: 2, ErrorCode: 40, HasError: true}, nil},
+		{
+			"refused, wrapped", bvlc(10, 1, 0, 0x50, 9, 10, 0x0e, 0x91, 2, 0x92, 1, 1, 0x0f, 0x19, 0),
+			&BACnet{BVLC: 10, PDU: BACnetError, Invoke: 9, Service: 10, ErrorClass: 2, ErrorCode: 257, HasError: true}, nil,
+		},
+		{"refused, cut", bvlc(10, 1, 0, 0x50, 17, 15, 0x91), &BACnet{BVLC: 10, PDU: BACnetError, Invoke: 17, Service: 15}, nil},
+		{
+			"value of a property", bvlc(10, 1, 0, 0x30, 17, 12, 0x0c, 0, 0, 0, 3, 0x19, 85, 0x3e, 0x44, 0, 0, 0, 0, 0x3f),
+			&BACnet{BVLC: 10, PDU: BACnetComplexAck, Invoke: 17, Service: 12, Object: 3, HasObject: true, Property: 85, HasProperty: true}, nil,
+		},
+		{
+			"values of several", bvlc(10, 1, 0, 0x30, 17, 14, 0x0c, 0, 0, 0, 3, 0x1e, 0x29, 85, 0x4e, 0x44, 0, 0, 0, 0, 0x4f, 0x1f),
+			&BACnet{BVLC: 10, PDU: BACnetComplexAck, Invoke: 17, Service: 14, Object: 3, HasObject: true, Property: 85, HasProperty: true}, nil,
+		},
+		{
+			"subscription to changes of a value", bvlc(10, 1, 4, 0, 5, 1, 5, 9, 18, 0x1c, 0, 0x40, 0, 1, 0x29, 1),
+			&BACnet{BVLC: 10, PDU: BACnetConfirmed, Invoke: 1, Service: 5, Object: 1<<22 | 1, HasObject: true}, nil,
+		},
+		{
+			"change of a value", bvlc(11, 1, 0, 0x10, 2, 9, 1, 0x1c, 2, 0, 4, 0xd2, 0x2c, 0, 0, 0, 3, 0x39, 0),
+			&BACnet{BVLC: 11, PDU: BACnetUnconfirmed, Service: 2, Object: 3, HasObject: true}, nil,
+		},
+		{
+			"i-Have, of which the object counts", bvlc(11, 1, 0, 0x10, 1, 0xc4, 2, 0, 4, 0xd2, 0xc4, 0, 0, 0, 3, 0x75, 2, 0, "a"),
+			&BACnet{BVLC: 11, PDU: BACnetUnconfirmed, Service: 1, Object: 3, HasObject: true}, nil,
+		},
+		{
+			"an object is created, its type alone", bvlc(10, 1, 4, 0, 5, 1, 10, 0x0e, 9, 0, 0x0f),
+			&BACnet{BVLC: 10, PDU: BACnetConfirmed, Invoke: 1, Service: 10}, nil,
+		},
+		{
+			"an object is deleted", bvlc(10, 1, 4, 0, 5, 1, 11, 0xc4, 2, 0x80, 0, 1),
+			&BACnet{BVLC: 10, PDU: BACnetConfirmed, Invoke: 1, Service: 11, Object: 10<<22 | 1, HasObject: true}, nil,
+		},
+		{
+			"restart with a password, which is not kept", bvlc(10, 1, 4, 0, 5, 1, 20, 9, 1, 0x1d, 5, 0, "labs"),
+			&BACnet{BVLC: 10, PDU: BACnetConfirmed, Invoke: 1, Service: 20}, nil,
+		},
 		{"aborted", bvlc(10, 1, 0, 0x71, 17, 4), &BACnet{BVLC: 10, PDU: BACnetAbort, Invoke: 17, Reason: 4}, nil},
 		{
 			"first segment of an answer", bvlc(10, 1, 0, 0x3c, 17, 0, 4, 14, 1, 2),

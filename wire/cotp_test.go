@@ -78,7 +78,7 @@ func TestCOTPStream(t *testing.T) {
 			},
 			want: []Message{
 				&S7{Kind: S7Job, Ref: 1, Function: 0x1a, Block: "_0800001P"},
-				&S7{Kind: S7Job, Ref: 1, Function: 0x28, Service: "_INSE"},
+				&S7{Kind: S7Job, Ref: 1, Function: 0x28, Service: "_INSE", Block: "0800001P"},
 				&S7{Kind: S7Job, Ref: 1, Function: 0x29, Service: "P_PROGRAM"},
 			},
 		},

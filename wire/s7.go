@@ -21,7 +21,8 @@ type S7 struct {
 	// it, "_GARB" compresses memory, "_MODU" copies it to flash.
 	Service string
 	// Block is the file name of an upload or download such as "_0800001P":
-	// block type, number, and the file system that it goes to.
+	// block type, number, and the file system that it goes to; of _INSE and
+	// _DELE the first that is activated or deleted, without the underscore.
 	Block string
 	// Error is class and code of an answer, 0 if it reports none.
 	Error uint16
@@ -171,8 +172,11 @@ func (m *S7) job(c *cursor) {
 		m.Block = s7Name(c)
 	case s7PIService:
 		c.skip(7)
-		c.take(int(c.u16())) // the block list that the service is applied to
+		list := cursor{b: c.take(int(c.u16()))} // what the service is applied to
 		m.Service = s7Name(c)
+		if m.Service == "_INSE" || m.Service == "_DELE" {
+			m.Block = s7FirstBlock(&list)
+		}
 	case s7Stop:
 		c.skip(5)
 		m.Service = s7Name(c)
@@ -180,6 +184,17 @@ func (m *S7) job(c *cursor) {
 	if c.short {
 		m.Truncated = true
 	}
+}
+
+// s7FirstBlock reads a list of blocks: their number, a filler, eight characters
+// each.
+func s7FirstBlock(c *cursor) string {
+	const size = 8
+	if n := c.u8(); n == 0 {
+		return ""
+	}
+	c.u8()
+	return plainText(c.take(size))
 }
 
 // s7Name reads a text behind its length.
