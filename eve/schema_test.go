@@ -262,6 +262,8 @@ func derive(tb testing.TB, t reflect.Type, defs map[string]any) map[string]any {
 			break // JSON would carry base64
 		}
 		return map[string]any{"type": "array", "items": derive(tb, t.Elem(), defs)}
+	case reflect.Interface:
+		return map[string]any{} // whatever it is
 	case reflect.Map:
 		return map[string]any{"type": "object", "additionalProperties": derive(tb, t.Elem(), defs)}
 	case reflect.Struct:

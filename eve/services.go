@@ -43,14 +43,8 @@ func (w *Writer) service(ev *flow.Event, m wire.Message) error {
 	switch m := m.(type) {
 	case *wire.Login:
 		return w.login(ev, m)
-	case *wire.MQTTConnect:
-		return w.mqtt(ev, mqttConnectBody(m))
-	case *wire.MQTTConnAck:
-		return w.mqtt(ev, &mqttBody{ConnAck: &mqttConnAck{m.SessionPresent, m.ReturnCode}})
-	case *wire.MQTTPublish:
-		return w.mqtt(ev, &mqttBody{Publish: &mqttPublish{sideName(m.From), m.QoS, m.Retain, m.Dup, m.Topic}})
-	case *wire.MQTTSubscribe:
-		return w.mqtt(ev, mqttSubscribeBody(m))
+	case *wire.MQTT:
+		return w.mqtt(ev, m)
 	case *wire.AMQP:
 		return w.amqp(ev, amqpSessionBody(m))
 	case *wire.AMQPPublish:

@@ -15,7 +15,7 @@ func sniffLateTLS(b []byte) bool {
 // least, and an identifier where there must be one.
 func sniffLateMQTT(b []byte) bool {
 	const shortest = 3
-	if len(b) < 2+2+shortest || b[0]>>4 != mqttPublish || b[0]>>1&3 == 3 {
+	if len(b) < 2+2+shortest || MQTTKind(b[0]>>4) != MQTTPublishKind || b[0]>>1&3 == 3 {
 		return false
 	}
 	size, n, ok := mqttLength(b[1:])
