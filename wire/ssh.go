@@ -178,8 +178,7 @@ func (s *sshStream) tell(msgs []Message) []Message {
 		if !strings.Contains(m.Cipher, "-gcm@") && !strings.HasPrefix(m.Cipher, "chacha20-poly1305") {
 			m.MAC = agreed(c.mac[0], v.mac[0])
 		}
-		// Sizes tell nothing about what is compressed.
-		s.auth.useless = agreed(c.deflate[1], v.deflate[1]) == "zlib"
+		s.auth.agree(&s.half[FromClient], &s.half[FromServer])
 	}
 	return append(msgs, m)
 }

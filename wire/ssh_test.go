@@ -241,6 +241,87 @@ func TestSSHAuthSizes(t *testing.T) {
 	}
 }
 
+// TestSSHAuthImplementations: what clients and servers really exchange, in
+// bytes, with ciphers and MACs of which the sizes are known. Each session is
+// that of an account "labu", from the answer that accepts the service on.
+func TestSSHAuthImplementations(t *testing.T) {
+	chacha := sshSizesOf("chacha20-poly1305@openssh.com", "")
+	gcm := sshSizesOf("aes256-gcm@openssh.com", "")
+	umac := sshSizesOf("aes128-ctr", "umac-64@openssh.com")
+	sha512 := sshSizesOf("aes128-ctr", "hmac-sha2-512")
+	const openSSH, paramiko, dropbear = "OpenSSH_9.2p1", "paramiko_2.12.0", "dropbear_2022.83"
+	for _, tt := range []struct {
+		name   string
+		client string
+		sizes  sshSizes
+		// Sizes of requests and answers in turn.
+		in   []int
+		want []Outcome
+	}{
+		{"a dialogue that the server has no questions for", openSSH, chacha, []int{44, 44, 60, 76, 84, 76, 148, 28}, []Outcome{Succeeded}},
+		{"the same, then a short password", openSSH, chacha, []int{44, 44, 60, 76, 84, 76, 84, 76}, []Outcome{Failed}},
+		{"a question and its answer", openSSH, chacha, []int{44, 44, 60, 68, 84, 60, 84, 44, 84, 28}, []Outcome{Succeeded}},
+		{"a question and a wrong answer", openSSH, chacha, []int{44, 44, 60, 68, 84, 60, 84, 68}, []Outcome{Failed}},
+		{"passwords where there are no dialogues", openSSH, chacha, []int{44, 44, 60, 52, 84, 52, 84, 52, 84, 28}, []Outcome{Failed, Failed, Succeeded}},
+		{"a banner with the first refusal", openSSH, umac, []int{40, 40, 56, 128, 136, 72, 136, 24}, []Outcome{Failed, Succeeded}},
+		{"a banner, and no questions", openSSH, umac, []int{40, 40, 56, 128, 88, 72, 136, 72}, []Outcome{Failed}},
+		{"a long banner", openSSH, chacha, []int{44, 44, 60, 1448, 140, 76}, []Outcome{Failed}},
+		{"a key is accepted, then a password is asked for", openSSH, gcm, []int{52, 52, 68, 52, 148, 100, 308, 52, 148, 52}, []Outcome{Failed}},
+		{"Dropbear pads success", dropbear, chacha, []int{44, 44, 60, 52, 148, 36}, []Outcome{Succeeded}},
+		{"the service is asked for each time", paramiko, umac, []int{40, 40, 72, 72, 40, 40, 72, 72, 40, 40, 72, 24}, []Outcome{Failed, Failed, Succeeded}},
+		{"none, of a client that rarely asks so", paramiko, umac, []int{40, 40, 56, 72, 40, 40, 72, 24}, []Outcome{Succeeded}},
+		{"success with a banner", paramiko, sha512, []int{96, 96, 128, 192, 112, 688}, []Outcome{Succeeded}},
+		{"a refusal with a banner, which may be success", paramiko, sha512, []int{96, 96, 128, 240, 96, 96, 128, 128, 96, 96, 128, 80}, []Outcome{Failed, Succeeded}},
+	} {
+		var a sshAuth
+		a.in, a.out = tt.sizes, tt.sizes
+		a.openSSH, a.paramiko = tt.client == openSSH, tt.client == paramiko
+		var got []Outcome
+		for i, n := range tt.in {
+			if o := a.judge(Dir(i&1), n); o != OutcomeUnknown {
+				got = append(got, o)
+			}
+		}
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("%s: got %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}
+
+// TestSSHSizes: packets of ciphers and MACs of every kind, and of none that is
+// known.
+func TestSSHSizes(t *testing.T) {
+	for _, tt := range []struct {
+		cipher, mac       string
+		accepted, success int // packets of 17 bytes and of one
+	}{
+		{"chacha20-poly1305@openssh.com", "hmac-md5", 24 + 4 + 16, 8 + 4 + 16},
+		{"aes128-gcm@openssh.com", "", 32 + 4 + 16, 16 + 4 + 16},
+		{"aes128-ctr", "hmac-sha1", 32 + 20, 16 + 20},
+		{"aes256-cbc", "hmac-sha2-256-etm@openssh.com", 32 + 4 + 32, 16 + 4 + 32},
+		{"3des-cbc", "hmac-sha1-96", 32 + 12, 16 + 12},
+		{"aes128-ctr", "umac-128@openssh.com", 32 + 16, 16 + 16},
+		{"aes128-ctr", "umac-64-etm@openssh.com", 32 + 4 + 8, 16 + 4 + 8},
+		{"aes128-ctr", "hmac-of-tomorrow", 0, 0},
+		{"cipher-of-tomorrow", "hmac-sha1", 0, 0},
+		{"", "", 0, 0},
+	} {
+		z := sshSizesOf(tt.cipher, tt.mac)
+		if z.of(17) != tt.accepted || z.of(1) != tt.success {
+			t.Errorf("%s, %s: %d and %d bytes", tt.cipher, tt.mac, z.of(17), z.of(1))
+		}
+		for n := range 200 {
+			shortest, longest, ok := z.payload(n)
+			if ok && (z.of(shortest) != n || z.of(longest) != n || z.of(longest+1) == n || z.of(shortest-1) == n) {
+				t.Errorf("%s, %s: %d bytes hold %d to %d", tt.cipher, tt.mac, n, shortest, longest)
+			}
+			if ok && tt.accepted == 0 {
+				t.Errorf("%s, %s: %d bytes are a packet", tt.cipher, tt.mac, n)
+			}
+		}
+	}
+}
+
 func FuzzSSH(f *testing.F) {
 	chunks, err := sshSession(f, ssh.Config{}, "right")
 	if err != nil {
