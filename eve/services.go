@@ -12,6 +12,7 @@ import (
 type serviceBodies struct {
 	AMQP     *amqpBody     `json:"amqp,omitempty"`
 	CoAP     *coapBody     `json:"coap,omitempty"`
+	DCERPC   *dcerpcBody   `json:"dcerpc,omitempty"`
 	Kerberos *kerberosBody `json:"krb5,omitempty"`
 	LDAP     *ldapBody     `json:"ldap,omitempty"`
 	SNMP     *snmpBody     `json:"snmp,omitempty"`
@@ -51,6 +52,8 @@ func (w *Writer) service(ev *flow.Event, m wire.Message) error {
 		return w.amqp(ev, &amqpBody{Publish: &amqpPublish{sideName(m.From), m.Exchange, m.RoutingKey}})
 	case *wire.CoAP:
 		return w.coap(ev, m)
+	case *wire.DCERPC:
+		return w.dcerpc(ev, m)
 	case *wire.Kerberos:
 		return w.kerberos(ev, m)
 	case *wire.LDAP:

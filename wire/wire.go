@@ -238,6 +238,10 @@ func Table() []Protocol {
 		// Services with logins.
 		{Name: "amqp", TCPPorts: []uint16{5672}, Sniff: sniffAMQP, NewStream: newAMQPStream, LongLived: true},
 		{Name: "coap", UDPPorts: []uint16{5683}, SniffDatagram: sniffCoAP, SniffAtPort: isCoAP, LeadByte: leadsCoAP, NewDatagrams: newCoAPFlow},
+		{
+			Name: "dcerpc", UDPPorts: []uint16{34964}, TCPPorts: []uint16{135}, SniffDatagram: sniffRPCDatagram, LeadByte: leads("\x04"),
+			NewDatagrams: newRPCFlow, Sniff: sniffRPC, NewStream: newRPCStream, LongLived: true,
+		},
 		{Name: "ftp", TCPPorts: []uint16{21}, Sniff: sniffFTP, NewStream: newFTPStream, LongLived: true},
 		{Name: "imap", TCPPorts: []uint16{143}, Sniff: sniffIMAP, NewStream: newIMAPStream},
 		{
