@@ -77,7 +77,9 @@ func (s *Shard) run(e *entry, st *stream, dir wire.Dir, b []byte) {
 	case errors.Is(err, wire.ErrUpgrade):
 		s.upgrade(e, st)
 	default:
-		if !errors.Is(err, wire.ErrDone) {
+		if errors.Is(err, wire.ErrDone) {
+			s.name(e, st.row)
+		} else {
 			s.stats.ParseErrors++
 		}
 		s.release(e)

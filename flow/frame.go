@@ -74,6 +74,8 @@ func (s *Shard) ipMessage(e *entry, h *Headers) {
 	switch {
 	case err == nil && m != nil:
 		s.found(e, m)
+	case err == nil:
+		s.name(e, row)
 	case !errors.Is(err, wire.ErrNotMine):
 		s.stats.ParseErrors++
 	}

@@ -94,3 +94,23 @@ func TestMessagesWithoutTransport(t *testing.T) {
 		})
 	}
 }
+
+// TestNamedPacket: a protocol that is recognised and not read names its flow.
+func TestNamedPacket(t *testing.T) {
+	for payload, want := range map[string]string{
+		"02 01 00 2c 0a 01 00 01 00 00 00 00 00 00 00 00": "ospf",
+		"02 09 00 2c 0a 01 00 01 00 00 00 00 00 00 00 00": "", // no such type
+	} {
+		s := NewShard(DefaultConfig(), wire.Table())
+		b := unhex(t, macs+"08 00 "+within(t, 89, 0, payload))
+		s.Packet(&capture.Packet{Data: b, Length: len(b), Link: capture.LinkEthernet}, second, 1)
+		for _, e := range s.Events() {
+			if e.Record.App != want || len(e.Messages) > 0 {
+				t.Errorf("%s: recognised as %q, want %q, with %d messages", payload, e.Record.App, want, len(e.Messages))
+			}
+		}
+		if st := s.Stats(); st.ParseErrors != 0 {
+			t.Errorf("%s: %d parse errors", payload, st.ParseErrors)
+		}
+	}
+}

@@ -32,6 +32,7 @@ func TestUnexpectedProtocol(t *testing.T) {
 		{"HTTP, joined within a connection", 443, true, []string{get}, "http", ""},
 		{"too short to tell", 443, false, []string{"\x16\x03"}, "", ""},
 		{"nothing", 443, false, nil, "", ""},
+		{"recognised and not read", 1790, false, []string{strings.Repeat("\xff", 16) + "\x00\x13\x04"}, "bgp", ""},
 		{"what follows an upgrade", 80, false, []string{
 			"CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n\r\n", "<HTTP/1.1 200 OK\r\n\r\n",
 			lateHello, "<" + lateServerHello,

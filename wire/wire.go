@@ -120,7 +120,7 @@ type Protocol struct {
 	// IPProtos are the IP protocol numbers of a protocol directly above IP
 	// (IGMP, ICMP), and Packet parses it from its first byte on, behind all IP
 	// headers. The end may be cut off. ErrNotMine passes over a message that
-	// is of no interest.
+	// is of no interest, neither message nor error over one of this protocol.
 	IPProtos []uint8
 	Packet   func(b []byte) (Message, error)
 }
@@ -199,7 +199,7 @@ type Retainer interface {
 func Table() []Protocol {
 	dns := new(dnsParser)
 	shared := new(memory)
-	return []Protocol{
+	return append([]Protocol{
 		{
 			Name: "dns", UDPPorts: []uint16{53}, TCPPorts: []uint16{53},
 			Datagram: dns.dns, SniffDatagram: sniffDNSDatagram,
@@ -306,7 +306,7 @@ func Table() []Protocol {
 		{Name: "nbdgm", UDPPorts: []uint16{138}, SniffDatagram: sniffNBDGM, LeadByte: leadsNBDGM, NewDatagrams: newNBDGMFlow},
 		{Name: "ssdp", UDPPorts: []uint16{1900}, Datagram: shared.parseSSDP, SniffDatagram: sniffSSDP, LeadByte: leads("NMH")},
 		{Name: "ws_discovery", UDPPorts: []uint16{3702}, Datagram: parseWSDiscovery, SniffDatagram: sniffWSDiscovery, LeadByte: leads("<")},
-	}
+	}, named()...)
 }
 
 // leads is Protocol.LeadByte for a few bytes.
