@@ -101,16 +101,17 @@ func TestNamedPacket(t *testing.T) {
 		"02 01 00 2c 0a 01 00 01 00 00 00 00 00 00 00 00": "ospf",
 		"02 09 00 2c 0a 01 00 01 00 00 00 00 00 00 00 00": "", // no such type
 	} {
-		s := NewShard(DefaultConfig(), wire.Table())
+		s := newTestShard(t, nil)
 		b := unhex(t, macs+"08 00 "+within(t, 89, 0, payload))
-		s.Packet(&capture.Packet{Data: b, Length: len(b), Link: capture.LinkEthernet}, second, 1)
-		for _, e := range s.Events() {
-			if e.Record.App != want || len(e.Messages) > 0 {
-				t.Errorf("%s: recognised as %q, want %q, with %d messages", payload, e.Record.App, want, len(e.Messages))
+		last := Record{}
+		for _, e := range play(s, at{1, &capture.Packet{Data: b, Length: len(b), Link: capture.LinkEthernet}}) {
+			last = e.Record
+			if len(e.Messages) > 0 {
+				t.Errorf("%s: %d messages", payload, len(e.Messages))
 			}
 		}
-		if st := s.Stats(); st.ParseErrors != 0 {
-			t.Errorf("%s: %d parse errors", payload, st.ParseErrors)
+		if st := s.Stats(); last.App != want || st.ParseErrors != 0 {
+			t.Errorf("%s: recognised as %q, want %q, with %d parse errors", payload, last.App, want, st.ParseErrors)
 		}
 	}
 }
