@@ -153,7 +153,7 @@ func capabilityNames(m *wire.Neighbor) []string {
 
 func eapolOf(m *wire.EAPOL) *eapolBody {
 	body := &eapolBody{Version: m.Version, Method: m.Method, Identity: m.Identity, Truncated: m.Truncated}
-	if names := [...]string{"eap", "start", "logoff", "key"}; int(m.Type) < len(names) {
+	if names := [...]string{"eap", "start", "logoff", "key", "asf_alert", "mka", "announcement", "announcement", "announcement_request"}; int(m.Type) < len(names) {
 		body.Type = names[m.Type]
 	}
 	if names := [...]string{"", "request", "response", "success", "failure"}; int(m.Code) < len(names) {

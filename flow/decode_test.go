@@ -194,6 +194,8 @@ func TestDecodeTunnels(t *testing.T) {
 		{"Geneve with option", within(t, 17, 6081, "01 00 08 00  00 00 2a 00  00 00 00 00"+udp4), inner4, 1},
 		{"GTP-U", within(t, 17, 2152, "30 ff 00 1e  00 00 00 01"+udp4), inner4, 1},
 		{"GTP-U with extension", within(t, 17, 2152, "34 ff 00 26  00 00 00 01  00 00 00 85  01 10 01 00"+udp4), inner4, 1},
+		{"L2TP", within(t, 17, 1701, "00 02 00 01 00 02  ff 03 00 21"+udp4), inner4, 1},
+		{"L2TP with length, sequence and padding", within(t, 17, 1701, "4a 02 00 46 00 01 00 02  00 01 00 00  00 02 00 00  ff 03 00 57"+udp6), inner6, 1},
 		{"four tunnels", within(t, 4, 0, within(t, 4, 0, within(t, 4, 0, within(t, 4, 0, udp4)))), inner4, 4},
 		{"a fifth counts as what carries it", within(t, 4, 0, within(t, 4, 0, within(t, 4, 0, within(t, 4, 0, within(t, 4, 0, udp4))))), "192.0.2.1:0>192.0.2.2:0", 4},
 
@@ -204,6 +206,9 @@ func TestDecodeTunnels(t *testing.T) {
 		{"VXLAN cut in its Ethernet header", within(t, 17, 4789, "08 00 00 00  00 00 2a 00"+macs), "192.0.2.1:54321>192.0.2.2:4789", 0},
 		{"GTP-U echo", within(t, 17, 2152, "32 01 00 04  00 00 00 00  00 01 00 00"), "192.0.2.1:54321>192.0.2.2:2152", 0},
 		{"port 3544 without Teredo addresses", within(t, 17, 3544, udp6), "192.0.2.1:54321>192.0.2.2:3544", 0},
+		{"L2TP control", within(t, 17, 1701, "c8 02 00 0c  00 00 00 00  00 00 00 00"), "192.0.2.1:54321>192.0.2.2:1701", 0},
+		{"L2TP with LCP", within(t, 17, 1701, "00 02 00 01 00 02  ff 03 c0 21  01 01 00 04"), "192.0.2.1:54321>192.0.2.2:1701", 0},
+		{"L2TP with padding beyond the packet", within(t, 17, 1701, "02 02 00 01 00 02  ff ff"+udp4), "192.0.2.1:54321>192.0.2.2:1701", 0},
 		{"Geneve options beyond the packet", within(t, 17, 6081, "3f 00 08 00  00 00 2a 00"+udp4), "192.0.2.1:54321>192.0.2.2:6081", 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {

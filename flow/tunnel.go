@@ -6,6 +6,7 @@ import (
 
 // UDP ports that announce a tunnel (IANA, but for Linux's old VXLAN default).
 const (
+	portL2TP       = 1701
 	portGTPU       = 2152
 	portTeredo     = 3544
 	portVXLAN      = 4789
@@ -17,14 +18,14 @@ const (
 
 // udpTunnelPort returns the port that says which tunnel a UDP packet may
 // belong to, 0 for none. VXLAN and Geneve put a flow hash in the source port,
-// so only the destination counts; Teredo and GTP-U answer from their port.
+// so only the destination counts; Teredo, GTP-U and L2TP answer from their port.
 func udpTunnelPort(src, dst uint16) uint16 {
 	switch dst {
-	case portVXLAN, portVXLANLinux, portVXLANGPE, portGeneve, portGTPU, portTeredo, portMPLSInUDP:
+	case portVXLAN, portVXLANLinux, portVXLANGPE, portGeneve, portGTPU, portTeredo, portMPLSInUDP, portL2TP:
 		return dst
 	}
 	switch src {
-	case portTeredo, portGTPU:
+	case portTeredo, portGTPU, portL2TP:
 		return src
 	}
 	return 0
@@ -44,6 +45,8 @@ func (h *Headers) udpTunnel(port uint16, s span) bool {
 		return h.gtpu(s)
 	case portTeredo:
 		return h.teredo(s)
+	case portL2TP:
+		return h.l2tp(s)
 	default:
 		return h.mplsTunnel(s)
 	}
@@ -324,4 +327,37 @@ func (h *Headers) gtpu(s span) bool {
 		s = s.skip(size)
 	}
 	return h.enterIP(0, s)
+}
+
+// l2tp enters a data message of L2TP version 2 (RFC 2661 section 3.1), which
+// holds a PPP frame. Tunnel and session have other numbers in each direction.
+func (h *Headers) l2tp(s span) bool {
+	const (
+		header                                      = 6 // flags, tunnel, session
+		control, hasLength, hasSequence, hasPadding = 0x80, 0x40, 0x08, 0x02
+		version, versionMask                        = 2, 0x0f
+	)
+	if len(s.b) < header || s.b[0]&control != 0 || s.b[1]&versionMask != version {
+		return false
+	}
+	flags, skip := s.b[0], header
+	if flags&hasLength != 0 {
+		s = s.limit(int(binary.BigEndian.Uint16(s.b[2:])))
+		skip += 2
+	}
+	if flags&hasSequence != 0 {
+		skip += 4
+	}
+	if flags&hasPadding != 0 {
+		if len(s.b) < skip+2 {
+			return false
+		}
+		skip += 2 + int(binary.BigEndian.Uint16(s.b[skip:]))
+	}
+	if skip > len(s.b) {
+		return false
+	}
+	var l link
+	inside, r := l.ppp(s.skip(skip))
+	return r == Accepted && h.enter(&l, 0, inside)
 }

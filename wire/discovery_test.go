@@ -53,6 +53,8 @@ func TestParseLLDP(t *testing.T) {
 		{"switch", lldpFrame, full, nil},
 		{"padded", join(lldpFrame, make([]byte, 9)), full, nil},
 		{"cut in a name", lldpFrame[:18], &Neighbor{Proto: "lldp", Chassis: "02:00:00:00:00:07", Port: "eth0", Truncated: true}, nil},
+		{"network addresses", join(lldpTLV(1, 5, 1, 10, 1, 0, 7), lldpTLV(2, 4, 2, linkLocal), lldpTLV(3, 0, 30), 0, 0), &Neighbor{Proto: "lldp", Chassis: "10.1.0.7", Port: "fe80::1", TTL: 30}, nil},
+		{"an address of no known family", join(lldpTLV(1, 5, 9, "abcd"), lldpTLV(3, 0, 30), 0, 0), &Neighbor{Proto: "lldp", Chassis: "abcd", TTL: 30}, nil},
 		{"no chassis", lldpTLV(2, 5, "eth0"), nil, ErrMalformed},
 		{"empty", nil, nil, ErrTruncated},
 	})
@@ -85,6 +87,8 @@ func TestParseEAPOL(t *testing.T) {
 		{"identity, padded", join(identity, make([]byte, 30)), &EAPOL{Version: 1, Code: 2, Method: 1, Identity: "alice"}, nil},
 		{"success", join(1, 0, 0, 4, 3, 1, 0, 4), &EAPOL{Version: 1, Code: 3}, nil},
 		{"key", join(1, 3, 0, 2, 0, 0), &EAPOL{Version: 1, Type: 3}, nil},
+		{"key agreement of MACsec", join(3, 5, 0, 4, 1, 1, 1, 1), &EAPOL{Version: 3, Type: 5}, nil},
+		{"type 9", join(3, 9, 0, 0), nil, ErrNotMine},
 		{"cut in the identity", identity[:11], &EAPOL{Version: 1, Code: 2, Method: 1, Identity: "al", Truncated: true}, nil},
 		{"version 9", join(9, 1, 0, 0), nil, ErrNotMine},
 		{"empty", nil, nil, ErrTruncated},

@@ -7,7 +7,7 @@ import "fmt"
 // Wi-Fi.
 type EAPOL struct {
 	Version uint8
-	Type    uint8 // 0 EAP packet, 1 start, 2 logoff, 3 key
+	Type    uint8 // 0 EAP packet, 1 start, 2 logoff, 3 key, 4 ASF alert, 5 key agreement of MACsec, 6 to 8 announcements
 	// Of an EAP packet (RFC 3748): code 1 request, 2 response, 3 success, 4
 	// failure; and the method of requests and responses: 1 identity, 4 MD5, 13
 	// TLS, 21 TTLS, 25 PEAP ...
@@ -27,14 +27,14 @@ var (
 
 // parseEAPOL parses the payload of an Ethernet frame of type 0x888e.
 func parseEAPOL(b []byte) (Message, error) {
-	const packet, key, identity, request, response = 0, 3, 1, 1, 2
+	const packet, lastType, identity, request, response = 0, 8, 1, 1, 2
 	c := cursor{b: b}
 	m := &EAPOL{Version: c.u8(), Type: c.u8()}
 	n := int(c.u16())
 	if c.short {
 		return nil, errEAPOLCut
 	}
-	if m.Version == 0 || m.Version > 3 || m.Type > key {
+	if m.Version == 0 || m.Version > 3 || m.Type > lastType {
 		return nil, errEAPOLKind
 	}
 	body := cursor{b: c.upTo(n)}

@@ -10,7 +10,7 @@ import (
 // are at most 255 bytes.
 type Neighbor struct {
 	Proto       string // "lldp" or "cdp"
-	Chassis     string // identifier of the device; a hardware address is written with colons
+	Chassis     string // identifier of the device; a hardware address is written with colons, a network address as such
 	Port        string // identifier of the port
 	PortText    string // description of the port
 	TTL         uint16 // seconds
@@ -83,12 +83,14 @@ func parseLLDP(b []byte) (Message, error) {
 
 // lldp reads the value of one element.
 func (m *Neighbor) lldp(kind uint16, v *cursor) {
-	const chassisMAC, portMAC = 4, 3
+	const chassisMAC, chassisAddr, portMAC, portAddr = 4, 5, 3, 4
 	switch kind {
 	case lldpChassis:
-		m.Chassis = neighborID(v.u8() == chassisMAC, v.b)
+		sub := v.u8()
+		m.Chassis = neighborID(sub == chassisMAC, sub == chassisAddr, v.b)
 	case lldpPort:
-		m.Port = neighborID(v.u8() == portMAC, v.b)
+		sub := v.u8()
+		m.Port = neighborID(sub == portMAC, sub == portAddr, v.b)
 	case lldpTTL:
 		m.TTL = v.u16()
 	case lldpPortText:
@@ -136,16 +138,28 @@ func (m *Neighbor) organization(oui uint32, sub uint8, v *cursor) {
 
 // address adds a management address of an IANA family.
 func (m *Neighbor) address(family uint8, b []byte) {
-	if a, ok := netip.AddrFromSlice(b); ok && (family == 1 && a.Is4() || family == 2 && a.Is6()) && len(m.Addrs) < maxNeighborAddrs {
+	if a, ok := familyAddr(family, b); ok && len(m.Addrs) < maxNeighborAddrs {
 		m.Addrs = append(m.Addrs, a)
 	}
 }
 
+// familyAddr reads an address of an IANA family, 1 for IPv4 and 2 for IPv6.
+func familyAddr(family uint8, b []byte) (netip.Addr, bool) {
+	a, ok := netip.AddrFromSlice(b)
+	return a, ok && (family == 1 && a.Is4() || family == 2 && a.Is6())
+}
+
 func neighborText(b []byte) string { return plainText(b[:min(len(b), maxNeighborText)]) }
 
-// neighborID writes an identifier that is a hardware address, or a text.
-func neighborID(mac bool, b []byte) string {
+// neighborID writes an identifier that is a hardware address, a network address
+// behind its family, or a text.
+func neighborID(mac, addr bool, b []byte) string {
 	const digits = "0123456789abcdef"
+	if addr && len(b) > 0 {
+		if a, ok := familyAddr(b[0], b[1:]); ok {
+			return a.String()
+		}
+	}
 	if !mac || len(b) != 6 {
 		return neighborText(b)
 	}
