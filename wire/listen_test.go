@@ -217,7 +217,7 @@ func (l *listener) flowDatagram(p transport) bool {
 	}
 	if f == nil {
 		i := slices.IndexFunc(l.table, func(row Protocol) bool {
-			return row.NewDatagrams != nil && row.SniffDatagram(p.payload)
+			return row.NewDatagrams != nil && row.SniffDatagram != nil && row.SniffDatagram(p.payload)
 		})
 		if i < 0 {
 			return false
