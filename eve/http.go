@@ -12,7 +12,7 @@ import (
 )
 
 // httpBody is Suricata's http object: one transaction. The names of the last
-// four are those of its custom fields.
+// but soap_action are those of its custom fields.
 type httpBody struct {
 	Hostname    string        `json:"hostname,omitempty"`
 	Port        uint16        `json:"http_port,omitempty"`
@@ -29,6 +29,7 @@ type httpBody struct {
 
 	Server          string `json:"server,omitempty"`
 	Upgrade         string `json:"upgrade,omitempty"` // protocol that follows
+	SOAPAction      string `json:"soap_action,omitempty"`
 	Authorization   string `json:"authorization,omitempty"`
 	WWWAuthenticate string `json:"www_authenticate,omitempty"`
 
@@ -85,6 +86,7 @@ func (w *Writer) transaction(r *flow.Record, q *request, m *wire.HTTPResponse, a
 		body.Hostname = strings.ToLower(body.Hostname)
 		body.URL, body.Method, body.Protocol = q.head.Target, q.head.Method, q.head.Version
 		body.UserAgent, body.Referer, body.Authorization = q.head.UserAgent, q.head.Referer, q.head.AuthScheme
+		body.SOAPAction = q.head.SOAPAction
 	}
 	if m != nil {
 		if body.Protocol == "" {

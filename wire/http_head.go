@@ -193,6 +193,8 @@ func parseHTTPRequest(head []byte) (*HTTPRequest, httpFraming) {
 			m.AuthScheme = authScheme(value, true)
 		case fieldIs(name, "content-type"):
 			m.ContentType = fieldText(value)
+		case fieldIs(name, "soapaction"):
+			m.SOAPAction = fieldText(bytes.Trim(value, ` "`))
 		default:
 			framing.field(name, value)
 		}

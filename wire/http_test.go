@@ -33,6 +33,14 @@ func TestHTTPStream(t *testing.T) {
 			}},
 		},
 		{
+			name: "what is asked of a router by UPnP",
+			in:   []chunk{{FromClient, []byte("POST /ctl/IPConn HTTP/1.1\r\nSOAPAction: \"urn:schemas-upnp-org:service:WANIPConnection:1#AddPortMapping\"\r\n\r\n")}},
+			want: []Message{&HTTPRequest{
+				Method: "POST", Target: "/ctl/IPConn", Version: "HTTP/1.1", Length: -1,
+				SOAPAction: "urn:schemas-upnp-org:service:WANIPConnection:1#AddPortMapping",
+			}},
+		},
+		{
 			name: "fields of a response",
 			in: []chunk{{FromServer, []byte("HTTP/1.0 401 Unauthorized\nServer: mini\nWWW-Authenticate: Digest realm=\"x\"\n" +
 				"Location: /login\nContent-Type: text/html\nContent-Length: 0\n\n")}},

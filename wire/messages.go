@@ -181,6 +181,9 @@ type HTTPRequest struct {
 	Host      string // Host field as sent, "" if absent; several, as of UserAgent, are joined by ", "
 	UserAgent string
 	Referer   string // page that led here
+	// SOAPAction is what a request asks of a service of UPnP or another one of
+	// SOAP: "urn:schemas-upnp-org:service:WANIPConnection:1#AddPortMapping".
+	SOAPAction string
 	// AuthScheme is the first word of Authorization ("Basic"); credentials
 	// themselves are never kept.
 	AuthScheme  string

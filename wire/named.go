@@ -36,6 +36,7 @@ func named() []Protocol {
 		stream("tacacs", sniffTACACS),
 		datagrams("hsrp", isHSRP, 1985, 2029),
 		datagrams("l2tp", isL2TP, 1701),
+		datagrams("nat-pmp", isNATPMP, 5350, 5351),
 		datagrams("ptp", isPTP, 319, 320),
 		datagrams("rip", isRIP, 520, 521),
 		packets("eigrp", 88, isEIGRP),

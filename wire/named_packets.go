@@ -98,6 +98,31 @@ func isL2TP(b []byte) bool {
 	return b[0]&hasLength == 0 || int(binary.BigEndian.Uint16(b[2:])) <= len(b)
 }
 
+// isNATPMP: a request for a mapping of a port by NAT-PMP, an answer or an
+// announcement, by their lengths (RFC 6886 section 3), or one of PCP, which took
+// its place (RFC 6887 section 7).
+func isNATPMP(b []byte) bool {
+	const address, mapTCP, answer, pcpHeader, pcpLargest, pcpLast = 0, 2, 0x80, 24, 1100, 2
+	switch {
+	case len(b) < 2:
+		return false
+	case b[0] == 2:
+		return len(b) >= pcpHeader && len(b) <= pcpLargest && len(b)%4 == 0 && b[1]&^answer <= pcpLast && b[2] == 0
+	case b[0] != 0 || b[1]&^answer > mapTCP:
+		return false
+	}
+	want := 2
+	switch {
+	case b[1] == answer|address:
+		want = 12
+	case b[1]&answer != 0:
+		want = 16
+	case b[1] != address:
+		want = 12
+	}
+	return len(b) == want
+}
+
 // isPTP: a message of IEEE 1588 version 2, whose length is given, or of version
 // 1, whose second half of a word is the network.
 func isPTP(b []byte) bool {
