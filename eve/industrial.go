@@ -19,6 +19,7 @@ type industrialBodies struct {
 	OPCUA  *opcuaBody  `json:"opcua,omitempty"`
 	DCP    *dcpBody    `json:"profinet_dcp,omitempty"`
 	GOOSE  *gooseBody  `json:"goose,omitempty"`
+	telegramBodies
 }
 
 // industrial writes one message of an industrial protocol.
@@ -48,6 +49,8 @@ func (w *Writer) industrial(ev *flow.Event, m wire.Message) error {
 		return w.dcp(ev, m)
 	case *wire.GOOSE:
 		return w.goose(ev, m)
+	case *wire.Telegram:
+		return w.telegram(ev, m)
 	default:
 		if known, err := w.discovery(ev, m); known {
 			return err

@@ -8,7 +8,7 @@ import (
 
 // ENIP is one EtherNet/IP encapsulation message with the CIP requests or
 // responses in it (ODVA, The CIP Networks Library, volumes 1 and 2). Cyclic
-// input and output over UDP port 2222 is not read.
+// input and output over UDP is another row, see cip_io.go.
 type ENIP struct {
 	Response bool
 	Command  uint16

@@ -39,10 +39,11 @@ func (l *freeList[M]) put(m *M) {
 // given back, as of a controller's messages 99 in 100 say what the one before
 // them did; and what was said again and again and need not be read anew.
 type memory struct {
-	modbus freeList[Modbus]
-	enip   freeList[ENIP]
-	s7     freeList[S7]
-	names  interner
-	chains chains
-	hellos fingerprints
+	modbus    freeList[Modbus]
+	enip      freeList[ENIP]
+	s7        freeList[S7]
+	telegrams freeList[Telegram]
+	names     interner
+	chains    chains
+	hellos    fingerprints
 }

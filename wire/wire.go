@@ -293,6 +293,29 @@ func Table() []Protocol {
 		{Name: "opcua", TCPPorts: []uint16{4840}, Sniff: sniffOPCUA, NewStream: newOPCUAStream, LongLived: true},
 		{Name: "profinet_dcp", EtherTypes: []uint16{0x8892}, Frame: parseDCP},
 		{Name: "goose", EtherTypes: []uint16{0x88b8}, Frame: shared.parseGOOSE},
+		{
+			Name: "fins", UDPPorts: []uint16{9600}, SniffDatagram: sniffFINSDatagram, SniffAtPort: isFINS,
+			LeadByte: leads("\x80\x81"), NewDatagrams: shared.newFINSFlow,
+			Sniff: sniffFINS, NewStream: shared.newFINSStream, LongLived: true,
+		},
+		{Name: "ads", Sniff: sniffADS, NewStream: shared.newADSStream, LongLived: true},
+		{
+			Name: "slmp", SniffDatagram: sniffSLMPDatagram, LeadByte: leads("\x50\x54"), NewDatagrams: shared.newSLMPFlow,
+			Sniff: sniffSLMP, NewStream: shared.newSLMPStream, LongLived: true,
+		},
+		{
+			Name: "knxnet_ip", UDPPorts: []uint16{3671}, TCPPorts: []uint16{3671}, SniffDatagram: isKNX,
+			LeadByte: leads("\x06"), NewDatagrams: shared.newKNXFlow, Sniff: sniffKNX, NewStream: shared.newKNXStream, LongLived: true,
+		},
+		{
+			Name: "hart_ip", UDPPorts: []uint16{5094}, TCPPorts: []uint16{5094}, SniffDatagram: sniffHARTDatagram, SniffAtPort: isHART,
+			LeadByte: leads("\x01\x02"), NewDatagrams: shared.newHARTFlow, Sniff: sniffHART, NewStream: shared.newHARTStream, LongLived: true,
+		},
+		{
+			Name: "c37118", UDPPorts: []uint16{4713}, TCPPorts: []uint16{4712}, SniffDatagram: isC37,
+			LeadByte: leads("\xaa"), NewDatagrams: shared.newC37Flow, Sniff: sniffC37, NewStream: shared.newC37Stream, LongLived: true,
+		},
+		{Name: "cip_io", UDPPorts: []uint16{2222}, SniffDatagram: sniffCIPIO, LeadByte: leads("\x02"), NewDatagrams: newCIPIOFlow},
 
 		// Discovery.
 		{Name: "lldp", EtherTypes: []uint16{0x88cc}, Frame: parseLLDP},
