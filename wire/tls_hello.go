@@ -183,8 +183,9 @@ func alpnList(data cryptobyte.String) []string {
 	return names
 }
 
-// parseServerHello parses the body of a ServerHello. clientSession is the
-// session id that the client offered, nil if its hello was not seen.
+// parseServerHello parses the body of a ServerHello, whose end may be missing.
+// clientSession is the session id that the client offered, nil if its hello was
+// not seen.
 func parseServerHello(recordVersion uint16, body, clientSession []byte) (*ServerHello, error) {
 	m := &ServerHello{RecordVersion: recordVersion}
 	s := cryptobyte.String(body)
@@ -199,10 +200,16 @@ func parseServerHello(recordVersion uint16, body, clientSession []byte) (*Server
 	legacy, psk := m.Version, false
 	var scratch [32]uint16
 	ids := scratch[:0]
-	if s.ReadUint16LengthPrefixed(&extensions) {
+	switch whole := s.Empty() || s.ReadUint16LengthPrefixed(&extensions); {
+	case whole:
 		psk, ids = m.readExtensions(extensions, ids)
+		m.JA3S = ja3s(legacy, m.Cipher, ids)
+	case m.Cipher>>8 != 0x13: // else a suite of 1.3 alone (RFC 8446 section B.4): the cut hides the extension that says so
+	case m.Version == versionDTLS12:
+		m.Version = versionDTLS13
+	case m.Version == versionTLS12:
+		m.Version = versionTLS13
 	}
-	m.JA3S = ja3s(legacy, m.Cipher, ids)
 	echoed := len(sessionID) > 0 && bytes.Equal(sessionID, clientSession)
 	m.Resumed = psk || echoed && m.TLSVersion() < versionTLS13
 	return m, nil

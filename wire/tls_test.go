@@ -616,3 +616,29 @@ func TestVersionName(t *testing.T) {
 		}
 	}
 }
+
+// TestServerHelloCut: the version of a hello whose extensions are cut off.
+func TestServerHelloCut(t *testing.T) {
+	hello := func(version, suite int) []byte {
+		return join(version>>8, version, make([]byte, 32), 0, suite>>8, suite, 0, 0, 46, 0, 51, 0, 36)
+	}
+	for _, c := range []struct {
+		name string
+		in   []byte
+		want uint16
+	}{
+		{"a suite of TLS 1.3", hello(0x0303, 0x1301), versionTLS13},
+		{"a suite of TLS 1.2", hello(0x0303, 0xc02f), versionTLS12},
+		{"DTLS 1.3", hello(0xfefd, 0x1302), versionDTLS13},
+		{"TLS 1.2 without extensions", hello(0x0303, 0x002f)[:38], versionTLS12},
+	} {
+		m, err := parseServerHello(versionTLS12, c.in, nil)
+		if err != nil || m.Version != c.want {
+			t.Errorf("%s: got %+v, %v, want version %#x", c.name, m, err, c.want)
+			continue
+		}
+		if whole := len(c.in) == 38; (m.JA3S != "") != whole {
+			t.Errorf("%s: fingerprint %q", c.name, m.JA3S)
+		}
+	}
+}
