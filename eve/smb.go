@@ -29,11 +29,16 @@ type smbBody struct {
 	MaxRead    uint32      `json:"max_read_size,omitempty"`
 	MaxWrite   uint32      `json:"max_write_size,omitempty"`
 	smbFile
-	Request  *smbEnd   `json:"request,omitempty"`
-	Response *smbEnd   `json:"response,omitempty"`
-	NTLMSSP  *ntlmBody `json:"ntlmssp,omitempty"`
-	Kerberos bool      `json:"kerberos_ticket,omitempty"`
-	Guest    bool      `json:"guest,omitempty"`
+	Function string      `json:"function,omitempty"`
+	SetInfo  *smbSetInfo `json:"set_info,omitempty"`
+	Rename   *smbRename  `json:"rename,omitempty"`
+	DCERPC   *dcerpcBody `json:"dcerpc,omitempty"`
+	Ticket   *smbTicket  `json:"kerberos,omitempty"`
+	Request  *smbEnd     `json:"request,omitempty"`
+	Response *smbEnd     `json:"response,omitempty"`
+	NTLMSSP  *ntlmBody   `json:"ntlmssp,omitempty"`
+	Kerberos bool        `json:"kerberos_ticket,omitempty"`
+	Guest    bool        `json:"guest,omitempty"`
 }
 
 // smbEnd is what an end of SMB 1 says that it runs.
@@ -51,15 +56,33 @@ type smbService struct {
 // smbFile is a file that is opened; times are in seconds since 1970, absent if it
 // was refused.
 type smbFile struct {
-	Name        string `json:"filename,omitempty"`
-	Disposition string `json:"disposition,omitempty"`
-	Access      string `json:"access,omitempty"` // normal or delete_on_close
-	Created     int64  `json:"created,omitempty"`
-	Accessed    int64  `json:"accessed,omitempty"`
-	Modified    int64  `json:"modified,omitempty"`
-	Changed     int64  `json:"changed,omitempty"`
-	Size        uint64 `json:"size,omitempty"`
-	ID          string `json:"fuid,omitempty"`
+	Name        string  `json:"filename,omitempty"`
+	Folder      string  `json:"directory,omitempty"`
+	Disposition string  `json:"disposition,omitempty"`
+	Access      string  `json:"access,omitempty"` // normal or delete on close
+	Created     *int64  `json:"created,omitempty"`
+	Accessed    *int64  `json:"accessed,omitempty"`
+	Modified    *int64  `json:"modified,omitempty"`
+	Changed     *int64  `json:"changed,omitempty"`
+	Size        *uint64 `json:"size,omitempty"`
+	ID          string  `json:"fuid,omitempty"`
+}
+
+// smbSetInfo and smbRename are a change of a file's name.
+type smbSetInfo struct {
+	Class string `json:"class"`
+	Level string `json:"info_level"`
+}
+
+type smbRename struct {
+	From string `json:"from"`
+	To   string `json:"to"`
+}
+
+// smbTicket is for whom a Kerberos ticket is.
+type smbTicket struct {
+	Realm    string   `json:"realm"`
+	Services []string `json:"snames"`
 }
 
 // ntlmBody is who an NTLM message says to be.
@@ -76,14 +99,24 @@ func (w *Writer) smb(ev *flow.Event, m *wire.SMB) error {
 		Command: smbCommand(m),
 		Dialect: m.Dialect, Dialects: m.Dialects, Signing: m.Signing,
 		SessionID: m.SessionID, TreeID: m.TreeID,
-		Share: m.Share, ShareType: smbShareType(m.ShareType), Kerberos: m.Kerberos, Guest: m.Guest,
+		Share: m.Share, ShareType: smbShareType(m), Kerberos: m.Kerberos != nil, Guest: m.Guest,
 		Request: smbEndOf(m.ClientOS, m.ClientLM), Response: smbEndOf(m.ServerOS, m.ServerLM),
 	}
 	if m.Service != "" || m.Granted != "" {
 		body.Service = &smbService{m.Service, m.Granted}
 	}
 	if f := m.File; f != nil {
-		body.smbFile = smbFileOf(f)
+		body.smbFile = smbFileOf(f, m.Version)
+	}
+	body.use(m)
+	if m.Kerberos != nil && m.Kerberos.Realm != "" {
+		body.Ticket = &smbTicket{m.Kerberos.Realm, m.Kerberos.Services}
+	}
+	if m.Call != nil {
+		body.DCERPC = dcerpcOf(m.Call)
+	}
+	if m.Function != 0 {
+		body.Function = smbFunction(m.Function)
 	}
 	if m.ShareType == "pipe" {
 		body.Pipe = m.Share
@@ -117,17 +150,44 @@ func smbCommand(m *wire.SMB) string {
 	return fmt.Sprintf("SMB%d_COMMAND_%s", m.Version, name)
 }
 
-func smbFileOf(f *wire.SMBFile) smbFile {
+func smbFileOf(f *wire.SMBFile, version uint8) smbFile {
 	const root = "<share_root>" // in Suricata's words
-	access := "normal"
+	out := smbFile{Disposition: smbDisposition(f.Disposition), Access: "normal"}
 	if f.DeleteOnClose {
-		access = "delete_on_close"
+		out.Access = "delete on close"
 	}
-	return smbFile{
-		Name: cmp.Or(f.Name, root), Disposition: smbDisposition(f.Disposition), Access: access,
-		Created: f.Created, Accessed: f.Accessed, Modified: f.Modified, Changed: f.Changed,
-		Size: f.Size, ID: smbGUID(f.ID),
+	if f.Folder && f.Name != "" {
+		out.Folder = f.Name
+	} else {
+		out.Name = cmp.Or(f.Name, root)
 	}
+	if f.Opened {
+		out.Created, out.Accessed, out.Modified, out.Changed, out.Size = &f.Created, &f.Accessed, &f.Modified, &f.Changed, &f.Size
+		out.ID = smbFileID(f.ID, version)
+	}
+	return out
+}
+
+// use adds the file that is read, written or renamed.
+func (body *smbBody) use(m *wire.SMB) {
+	if m.Used != nil {
+		body.Name, body.smbFile.ID = m.Used.Name, smbFileID(m.Used.ID, m.Version)
+	}
+	if m.Rename == nil {
+		return
+	}
+	body.Rename = &smbRename{m.Rename.From, m.Rename.To}
+	if m.Version == 2 {
+		body.SetInfo = &smbSetInfo{"FILE_INFO", "SMB2_FILE_RENAME_INFO"}
+	}
+}
+
+// smbFileID writes the identifier of a file, which has two bytes in SMB 1.
+func smbFileID(id [16]byte, version uint8) string {
+	if version == 1 {
+		return fmt.Sprintf("%02x%02x", id[1], id[0])
+	}
+	return smbGUID(id)
 }
 
 // smbGUID writes a GUID as Suricata does, which turns around the first four
@@ -147,15 +207,19 @@ func smbEndOf(os, software string) *smbEnd {
 	return &smbEnd{os, software}
 }
 
-// smbShareType is Suricata's name for a kind of share.
-func smbShareType(kind string) string {
-	switch kind {
+// smbShareType is Suricata's name for a kind of share, and for that of a refused
+// one.
+func smbShareType(m *wire.SMB) string {
+	switch m.ShareType {
 	case "disk":
 		return "FILE"
 	case "pipe":
 		return "PIPE"
 	case "print":
 		return "PRINT"
+	}
+	if m.Version == 2 && m.Command == "TREE_CONNECT" && m.Answered {
+		return "UNKNOWN"
 	}
 	return ""
 }

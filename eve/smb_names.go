@@ -252,3 +252,77 @@ func smbDisposition(n uint32) string {
 	}
 	return "UNKNOWN"
 }
+
+// smbFunction names the functions of an IOCTL that file servers are asked for
+// ([MS-FSCC] 2.3), the number for another.
+func smbFunction(code uint32) string {
+	switch code {
+	case 0x00060194:
+		return "FSCTL_DFS_GET_REFERRALS"
+	case 0x000601b0:
+		return "FSCTL_DFS_GET_REFERRALS_EX"
+	case 0x00090060:
+		return "FSCTL_FILESYSTEM_GET_STATISTICS"
+	case 0x00090064:
+		return "FSCTL_GET_NTFS_VOLUME_DATA"
+	case 0x0009009c:
+		return "FSCTL_GET_OBJECT_ID"
+	case 0x000900a4, 0x000980a4:
+		return "FSCTL_SET_REPARSE_POINT"
+	case 0x000900a8:
+		return "FSCTL_GET_REPARSE_POINT"
+	case 0x000900c0:
+		return "FSCTL_CREATE_OR_GET_OBJECT_ID"
+	case 0x000900c4:
+		return "FSCTL_SET_SPARSE"
+	case 0x0009027c:
+		return "FSCTL_GET_INTEGRITY_INFORMATION"
+	case 0x00090284:
+		return "FSCTL_QUERY_FILE_REGIONS"
+	case 0x00090300:
+		return "FSCTL_QUERY_SHARED_VIRTUAL_DISK_SUPPORT"
+	case 0x000940cf:
+		return "FSCTL_QUERY_ALLOCATED_RANGES"
+	case 0x000940eb:
+		return "FSCTL_READ_FILE_USN_DATA"
+	case 0x00094264:
+		return "FSCTL_OFFLOAD_READ"
+	case 0x000980ac:
+		return "FSCTL_DELETE_REPARSE_POINT"
+	case 0x000980c8:
+		return "FSCTL_SET_ZERO_DATA"
+	case 0x00098208:
+		return "FSCTL_FILE_LEVEL_TRIM"
+	case 0x00098268:
+		return "FSCTL_OFFLOAD_WRITE"
+	case 0x0009003c:
+		return "FSCTL_GET_COMPRESSION"
+	case 0x0009c040:
+		return "FSCTL_SET_COMPRESSION"
+	case 0x0009c280:
+		return "FSCTL_SET_INTEGRITY_INFORMATION"
+	case 0x00110018:
+		return "FSCTL_PIPE_WAIT"
+	case 0x0011400c:
+		return "FSCTL_PIPE_PEEK"
+	case 0x0011c017:
+		return "FSCTL_PIPE_TRANSCEIVE"
+	case 0x00140078:
+		return "FSCTL_SRV_REQUEST_RESUME_KEY"
+	case 0x001401d4:
+		return "FSCTL_LMR_REQUEST_RESILIENCY"
+	case 0x001401fc:
+		return "FSCTL_QUERY_NETWORK_INTERFACE_INFO"
+	case 0x00140204:
+		return "FSCTL_VALIDATE_NEGOTIATE_INFO"
+	case 0x00144064:
+		return "FSCTL_SRV_ENUMERATE_SNAPSHOTS"
+	case 0x001440f2:
+		return "FSCTL_SRV_COPYCHUNK"
+	case 0x001441bb:
+		return "FSCTL_SRV_READ_HASH"
+	case 0x001480f2:
+		return "FSCTL_SRV_COPYCHUNK_WRITE"
+	}
+	return strconv.FormatUint(uint64(code), 10)
+}

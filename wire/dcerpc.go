@@ -187,8 +187,8 @@ func (c *rpcConn) pdu(dir Dir, b []byte, msgs []Message) (*DCERPC, []Message) {
 	case rpcBind, rpcAlter:
 		m := &DCERPC{Major: 5, Minor: p.minor, Asked: true, Request: p.kind, CallID: p.call, Interfaces: rpcProposed(&p, b)}
 		return c.asked(m), c.security(dir, &p, b, msgs)
-	case rpcAuth3:
-		return nil, c.security(dir, &p, b, msgs)
+	case rpcAuth3: // has no answer of its own
+		return c.tell(&DCERPC{Major: 5, Minor: p.minor, Asked: true, Request: p.kind, CallID: p.call}), c.security(dir, &p, b, msgs)
 	case rpcRequest:
 		return c.request(&p, b), msgs
 	case rpcBindAck, rpcAlterResp, rpcBindNak:

@@ -113,7 +113,7 @@ func (c *rpcConn) security(dir Dir, p *rpcPDU, b []byte, msgs []Message) []Messa
 			return msgs
 		}
 		l = who.login("dcerpc")
-	} else if kind == 0 && hasKerberosTicket(blob) {
+	} else if kind == 0 && findTicket(blob) != nil {
 		l.Mechanism = "Kerberos"
 	} else {
 		return msgs

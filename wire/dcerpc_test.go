@@ -66,6 +66,7 @@ func TestDCERPCStream(t *testing.T) {
 	open := []chunk{{FromClient, rpcBindTo(rpcBind, 1, nil)}, {FromServer, rpcBindAnswer(rpcBindAck, 1, 0)}}
 	with := func(more ...chunk) []chunk { return append(open[:2:2], more...) }
 	auth := ntlmAuth("LAB", "anna", "PC")
+	third := &DCERPC{Major: 5, Asked: true, Request: rpcAuth3, CallID: 1}
 	login := func(o Outcome) *Login {
 		return &Login{Service: "dcerpc", User: `LAB\anna`, Mechanism: "NTLM", Outcome: o}
 	}
@@ -107,11 +108,11 @@ func TestDCERPCStream(t *testing.T) {
 		{"login by NTLM in a third leg", with(
 			chunk{FromClient, join(rpc(rpcAuth3, 3, 1, auth, 0, 0, 0, 0), rpcCall(3, 2, 64, 60))},
 			chunk{FromServer, rpcAnswer(3, 2, 40)},
-		), []Message{bound, login(Succeeded), call(func(*DCERPC) {})}, nil},
+		), []Message{bound, third, login(Succeeded), call(func(*DCERPC) {})}, nil},
 		{"a wrong password", with(
 			chunk{FromClient, join(rpc(rpcAuth3, 3, 1, auth, 0, 0, 0, 0), rpcCall(3, 2, 64, 60))},
 			chunk{FromServer, rpc(rpcFault, 3, 2, nil, 0, 0, 0, 0, 3, 0, 0, 0, 5, 0, 0, 0)},
-		), []Message{bound, login(Failed), call(func(m *DCERPC) { m.Response, m.Fault, m.Received = rpcFault, 5, DCERPCStub{} })}, nil},
+		), []Message{bound, third, login(Failed), call(func(m *DCERPC) { m.Response, m.Fault, m.Received = rpcFault, 5, DCERPCStub{} })}, nil},
 		{"login by Kerberos within the bind", []chunk{
 			{FromClient, rpcBindTo(rpcBind, 1, []byte("\x60\x30\x06\x09\x2a\x86\x48\x86\xf7\x12\x01\x02\x02\x01\x00t"))},
 			{FromServer, rpcBindAnswer(rpcBindAck, 1, 0)},

@@ -24,7 +24,7 @@ type SMB struct {
 	Dialect  string   // that the server chose, here or before: "NT LM 0.12", "2.10", "3.11"
 	Signing  bool     // the server requires signatures
 	NTLM     *NTLM    // of a session setup
-	Kerberos bool     // a session setup with a Kerberos ticket
+	Kerberos *Ticket  // of a session setup with a Kerberos ticket
 	Guest    bool     // the session is a guest's
 	Share    string   // of a tree connect, UNC path, at most 256 bytes
 	// ShareType is "disk", "pipe" or "print", "" if unknown.
@@ -38,7 +38,11 @@ type SMB struct {
 	// and MaxWrite are how many bytes the server takes at once; 0 if absent.
 	ClientGUID, ServerGUID [16]byte
 	MaxRead, MaxWrite      uint32
-	File                   *SMBFile // of a CREATE of SMB 2, which opens files too
+	File                   *SMBFile   // that a CREATE opens
+	Used                   *SMBUse    // file that is read, written or renamed
+	Rename                 *SMBRename // of a file
+	Function               uint32     // of an IOCTL ([MS-FSCC] 2.3), 0 if there is none
+	Call                   *DCERPC    // within a pipe
 	// ClientOS and ServerOS are what the ends of a session setup of SMB 1 run,
 	// ClientLM and ServerLM their software, as they say, at most 256 bytes.
 	ClientOS, ClientLM string
@@ -53,12 +57,25 @@ type SMBFile struct {
 	Name          string // within the share, at most 256 bytes; "" is its root
 	Disposition   uint32 // what is to be done if it exists or not: 0 to 5
 	DeleteOnClose bool
-	// Of the answer, zeros if it was refused: times in seconds since 1970, the
+	Folder        bool // it must be one
+	Opened        bool // it was not refused
+	// Of the answer: times in seconds since 1970, the
 	// size in bytes, and what it is called from now on.
 	Created, Accessed, Modified, Changed int64
 	Size                                 uint64
 	ID                                   [16]byte
 }
+
+// SMBUse is a file by its name, "" if it was opened before the capture, and by
+// its identifier; in SMB 1 that has two bytes.
+type SMBUse struct {
+	Name string
+	ID   [16]byte
+}
+
+// SMBRename is what a file was called, "" if that is not known, and is called
+// from now on; at most 256 bytes.
+type SMBRename struct{ From, To string }
 
 const (
 	// maxSMBFrame bounds what is read of one message: a session setup with a
@@ -72,7 +89,8 @@ const (
 	smb1Header     = 32
 	smb2Header     = 64
 	maxSMBKinds    = 32 // commands with their outcome that are told
-	maxSMBFiles    = 64 // files with their outcome that are told
+	maxSMBOpens    = 32 // files that are told whatever they are
+	maxSMBFiles    = 64 // files with their outcome that are told after these
 )
 
 // NTSTATUS values ([MS-ERREF]).
@@ -94,15 +112,26 @@ type smbStream struct {
 	chosen  string    // dialect
 	count   uint32    // exchanges
 	kinds   []smbKind // that were told, at most maxSMBKinds
-	files   []uint64  // hashes of files and outcomes that were told, at most maxSMBFiles
+	opens   int
+	files   []uint64 // hashes of files and outcomes that were told, at most maxSMBFiles
 	seed    maphash.Seed
+	version uint8       // of the message at hand
+	trees   []smbTree   // at most maxSMBTrees
+	handles []smbHandle // at most maxSMBHandles
+	waits   []smbWait   // at most maxSMBWaits
+	names   int         // bytes of the names in handles
+	// latest is the last file that was opened, creating the name of the last one
+	// that was asked for: what related requests are about.
+	latest   [16]byte
+	creating string
 }
 
 // smbKind is what commands that are not read are told once for.
 type smbKind struct {
-	version uint8
-	command uint16
-	status  uint32
+	version  uint8
+	command  uint16
+	status   uint32
+	function uint32 // of an IOCTL
 }
 
 // smbRequest is a request that waits for its response.
@@ -175,6 +204,9 @@ func (s *smbStream) giveUp(msgs []Message) []Message {
 		msgs = append(msgs, s.numbered(r.msg))
 	}
 	s.pending = nil
+	for i := range s.handles {
+		msgs = s.unanswered(s.handles[i].pipe, msgs)
+	}
 	return s.attempt.end(OutcomeUnknown, msgs)
 }
 
@@ -203,10 +235,27 @@ func (s *smbStream) part(b []byte, size int) (int, error) {
 	if len(body) < 4 || body[0] < 0xfc || string(body[1:4]) != "SMB" {
 		return 0, errSMBFrame
 	}
-	if smbInteresting(body) {
+	switch {
+	case smbInteresting(body):
 		return min(size, netBIOSHeader+maxSMBFrame), nil
+	case smbByHandle(body):
+		return s.handlePart(b, size)
 	}
 	return head, nil
+}
+
+// handlePart returns how much of a READ or WRITE is read: all of it within a
+// pipe, of a file as far as the handle.
+func (s *smbStream) handlePart(b []byte, size int) (int, error) {
+	body := b[netBIOSHeader:]
+	tree, room := binary.LittleEndian.Uint32(body[36:]), smb2HandleRoom
+	if body[0] == 0xff {
+		tree, room = uint32(binary.LittleEndian.Uint16(body[24:])), smb1HandleRoom
+	}
+	if s.share(tree).kind == "pipe" {
+		return min(size, netBIOSHeader+maxSMBFrame), nil
+	}
+	return min(size, netBIOSHeader+room), nil
 }
 
 func (s *smbStream) read(dir Dir, b []byte, _ bool, msgs []Message) ([]Message, error) {
@@ -214,16 +263,36 @@ func (s *smbStream) read(dir Dir, b []byte, _ bool, msgs []Message) ([]Message, 
 }
 
 // smbInteresting tells by the command of the first message of a frame whether
-// it is read: negotiate, session setup, tree connect and, of SMB 2, create.
+// it is read: what settles a session or opens, names or calls something. Others
+// behind it are read too.
 func smbInteresting(b []byte) bool {
 	switch {
-	case b[0] == 0xff:
-		return len(b) >= smb1Header && (b[4] == smb1Negotiate || b[4] == smb1SessionSetup || b[4] == smb1TreeConnect)
-	case b[0] == 0xfe:
-		command := binary.LittleEndian.Uint16(b[12:min(14, len(b))])
-		return len(b) >= smb2Header && (command <= smb2TreeConnect || command == smb2Create)
+	case b[0] == 0xff && len(b) >= smb1Header:
+		switch b[4] {
+		case smb1Negotiate, smb1SessionSetup, smb1TreeConnect, smb1NTCreate, smb1Close, smb1Rename, smb1Trans:
+			return true
+		}
+	case b[0] == 0xfe && len(b) >= smb2Header:
+		switch command := binary.LittleEndian.Uint16(b[12:]); command {
+		case smb2Create, smb2Close, smb2Ioctl, smb2SetInfo:
+			return true
+		default:
+			return command <= smb2TreeConnect || binary.LittleEndian.Uint32(b[20:]) != 0
+		}
 	}
 	return false // encrypted or compressed
+}
+
+// smbByHandle tells a READ or WRITE.
+func smbByHandle(b []byte) bool {
+	switch {
+	case b[0] == 0xff && len(b) >= smb1Header:
+		return b[4] == smb1Read || b[4] == smb1Write
+	case b[0] == 0xfe && len(b) >= smb2Header:
+		command := binary.LittleEndian.Uint16(b[12:])
+		return command == smb2Read || command == smb2Write
+	}
+	return false
 }
 
 // message reads the messages of a frame.
@@ -232,8 +301,10 @@ func (s *smbStream) message(dir Dir, b []byte, msgs []Message) []Message {
 		return msgs
 	}
 	if b[0] == 0xff {
+		s.version = 1
 		return s.message1(dir, b, msgs)
 	}
+	s.version = 2
 	for range 8 { // compounded requests
 		if len(b) < smb2Header || b[0] != 0xfe {
 			return msgs
@@ -263,7 +334,7 @@ func (s *smbStream) asked(dir Dir, id uint64, m *SMB, msgs []Message) []Message 
 	switch {
 	case m.NTLM != nil:
 		return s.attempt.begin(dir, m.NTLM.login("smb"), msgs)
-	case m.Kerberos:
+	case m.Kerberos != nil:
 		return s.attempt.begin(dir, &Login{Service: "smb", Mechanism: "Kerberos"}, msgs)
 	}
 	return msgs
@@ -323,14 +394,8 @@ func (s *smbStream) other(kind smbKind, msgs []Message) []Message {
 		return msgs
 	}
 	s.kinds = append(s.kinds, kind)
-	m := &SMB{Version: kind.version, Command: SMBCommandName(kind.version, kind.command)}
+	m := &SMB{Version: kind.version, Command: SMBCommandName(kind.version, kind.command), Function: kind.function}
 	return s.answered(m, kind.status, msgs)
-}
-
-// hasKerberosTicket tells a security blob with an AP-REQ: the OID of Kerberos
-// and the token id 01 00 behind it (RFC 4121 section 4.1).
-func hasKerberosTicket(blob []byte) bool {
-	return bytes.Contains(blob, []byte("\x06\x09\x2a\x86\x48\x86\xf7\x12\x01\x02\x02\x01\x00"))
 }
 
 // security reads the security blob of a session setup request.
@@ -339,7 +404,9 @@ func (m *SMB) security(blob []byte) {
 	if kind == ntlmAuthenticate {
 		m.NTLM = parseNTLM(token)
 	}
-	m.Kerberos = kind == 0 && hasKerberosTicket(blob)
+	if kind == 0 {
+		m.Kerberos = findTicket(blob)
+	}
 }
 
 // window returns n bytes of b at off, as far as they are there.

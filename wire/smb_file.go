@@ -11,26 +11,29 @@ import (
 func (s *smbStream) create2(dir Dir, response bool, id uint64, status uint32, b []byte, msgs []Message) []Message {
 	body := b[smb2Header:]
 	if !response {
-		if len(s.files) == maxSMBFiles || len(body) < 48 {
+		if len(body) < 48 || len(s.files) == maxSMBFiles && s.share(s.tree).kind != "pipe" {
 			return msgs
 		}
 		name := window(b, int(binary.LittleEndian.Uint16(body[44:])), int(binary.LittleEndian.Uint16(body[46:])))
-		const deleteOnClose = 0x1000 // among the options
+		const deleteOnClose, folder = 0x1000, 1 // among the options
+		options := binary.LittleEndian.Uint32(body[40:])
+		s.creating = utf16Text(name)
 		return s.asked(dir, id, &SMB{Version: 2, Command: smbCreate, File: &SMBFile{
-			Name:        utf16Text(name),
-			Disposition: binary.LittleEndian.Uint32(body[36:]), DeleteOnClose: binary.LittleEndian.Uint32(body[40:])&deleteOnClose != 0,
+			Name:        s.creating,
+			Disposition: binary.LittleEndian.Uint32(body[36:]), DeleteOnClose: options&deleteOnClose != 0, Folder: options&folder != 0,
 		}}, msgs)
 	}
 	m := s.take(id, 2, smbCreate)
 	if m.File == nil {
-		return s.other(smbKind{2, smb2Create, status}, msgs)
+		return s.other(smbKind{version: 2, command: smb2Create, status: status}, msgs)
+	}
+	if status == 0 && len(body) >= 80 {
+		m.File.opened(body)
+		s.opened(m.File.ID, m.File.Name)
 	}
 	if s.knownFile(m.File.Name, status) {
 		s.count++
 		return msgs
-	}
-	if status == 0 && len(body) >= 80 {
-		m.File.opened(body)
 	}
 	return s.answered(m, status, msgs)
 }
@@ -40,13 +43,17 @@ func (f *SMBFile) opened(body []byte) {
 	for i, at := range []*int64{&f.Created, &f.Accessed, &f.Modified, &f.Changed} {
 		*at = fileTime(binary.LittleEndian.Uint64(body[8+8*i:]))
 	}
-	f.Size = binary.LittleEndian.Uint64(body[48:])
+	f.Opened, f.Size = true, binary.LittleEndian.Uint64(body[48:])
 	f.ID = [16]byte(body[64:])
 }
 
 // knownFile remembers a file with what came of opening it, and reports whether
-// that was told before.
+// that was told before; the first files of a connection are told in any case.
 func (s *smbStream) knownFile(name string, status uint32) bool {
+	if s.opens < maxSMBOpens {
+		s.opens++
+		return false
+	}
 	sum := maphash.String(s.seed, name) + uint64(status)
 	if slices.Contains(s.files, sum) || len(s.files) == maxSMBFiles {
 		return true

@@ -11,8 +11,19 @@ const (
 	smb1Negotiate    = 0x72
 	smb1SessionSetup = 0x73
 	smb1TreeConnect  = 0x75
+	smb1Close        = 0x04
+	smb1Rename       = 0x07
+	smb1Trans        = 0x25
+	smb1Read         = 0x2e
+	smb1Write        = 0x2f
+	smb1NTCreate     = 0xa2
 	smb2TreeConnect  = 3
 	smb2Create       = 5
+	smb2Close        = 6
+	smb2Read         = 8
+	smb2Write        = 9
+	smb2Ioctl        = 11
+	smb2SetInfo      = 17
 
 	smbNegotiate    = "NEGOTIATE"
 	smbSessionSetup = "SESSION_SETUP"
@@ -59,11 +70,13 @@ func (s *smbStream) message2(dir Dir, b []byte, msgs []Message) []Message {
 		return s.treeConnect2(dir, response, id, status, b, msgs)
 	case smb2Create:
 		return s.create2(dir, response, id, status, b, msgs)
+	case smb2Close, smb2Read, smb2Write, smb2Ioctl, smb2SetInfo:
+		return s.handled2(dir, response, command, id, status, b, msgs)
 	default:
 		if !response {
 			return msgs
 		}
-		return s.other(smbKind{2, command, status}, msgs)
+		return s.other(smbKind{version: 2, command: command, status: status}, msgs)
 	}
 }
 
@@ -126,6 +139,7 @@ func (s *smbStream) treeConnect2(dir Dir, response bool, id uint64, status uint3
 	m := s.take(id, 2, smbTreeConnect)
 	if status == 0 && len(body) >= 3 {
 		m.ShareType = [4]string{"", "disk", "pipe", "print"}[body[2]&3]
+		s.join(m.Share, m.ShareType)
 	}
 	return s.answered(m, status, msgs)
 }
@@ -177,13 +191,17 @@ func (s *smbStream) message1(dir Dir, b []byte, msgs []Message) []Message {
 		if status == 0 {
 			m.Granted = r.ascii(0)
 			m.ShareType = smb1ShareType(m.Granted)
+			s.join(m.Share, m.ShareType)
 		}
 		return s.answered(m, status, msgs)
+	}
+	if smb1ByHandle(b[4]) {
+		return s.handled1(dir, response, id, status, &r, msgs)
 	}
 	if !response {
 		return msgs
 	}
-	return s.other(smbKind{1, uint16(b[4]), status}, msgs)
+	return s.other(smbKind{version: 1, command: uint16(b[4]), status: status}, msgs)
 }
 
 // smb1Parts splits a message into its words and its data, as far as they are

@@ -130,7 +130,7 @@ func TestSMB2Stream(t *testing.T) {
 			{FromClient, setup2(2, []byte("\x60\x82\x01\x00\x06\x09\x2a\x86\x48\x86\xf7\x12\x01\x02\x02\x01\x00ticket"))},
 			{FromServer, setupAnswer2(2, 0)},
 		}, numbered(
-			&SMB{Version: 2, Command: "SESSION_SETUP", Answered: true, Kerberos: true},
+			&SMB{Version: 2, Command: "SESSION_SETUP", Answered: true, Kerberos: &Ticket{}},
 			&Login{Service: "smb", Mechanism: "Kerberos", Outcome: Succeeded},
 		), nil},
 		{"reads and encrypted messages are passed over", []chunk{
@@ -148,7 +148,7 @@ func TestSMB2Stream(t *testing.T) {
 			&SMB{Version: 2, Command: "FIND", Answered: true, Status: 0x80000006, Number: 3},
 			&SMB{Version: 2, Command: "19", Answered: true, SessionID: 0x29, TreeID: 7},
 		), nil},
-		{"files, each once; one that is refused, one that is deleted when closed", []chunk{
+		{"files; one that is refused, one that is deleted when closed", []chunk{
 			{FromClient, create2(1, 1, 0, "a.txt")},
 			{FromServer, createAnswer2(1, 0)},
 			{FromClient, join(create2(2, 1, 0, "a.txt"), create2(3, 5, 0x1000, `dir\b`))},
@@ -156,10 +156,9 @@ func TestSMB2Stream(t *testing.T) {
 			{FromServer, createAnswer2(9, 0)}, // to a request that was not seen
 			{FromClient, netbios(smb2(5, 4, false, 0, 57, 0, make([]byte, 20)))},
 		}, numbered(
-			&SMB{Version: 2, Command: "CREATE", Answered: true, File: &SMBFile{
-				Name: "a.txt", Disposition: 1, Created: 1, Accessed: 1, Modified: 1, Changed: 1, Size: 10, ID: [16]byte{15: 9},
-			}},
-			&SMB{Version: 2, Command: "CREATE", Answered: true, Status: 0xc0000022, Number: 3, File: &SMBFile{Name: `dir\b`, Disposition: 5, DeleteOnClose: true}},
+			opened2("a.txt", 1),
+			opened2("a.txt", 1),
+			&SMB{Version: 2, Command: "CREATE", Answered: true, Status: 0xc0000022, File: &SMBFile{Name: `dir\b`, Disposition: 5, DeleteOnClose: true}},
 			&SMB{Version: 2, Command: "CREATE", Answered: true},
 		), nil},
 		{"a blob beyond the message", []chunk{{FromClient, netbios(smb2(1, 2, false, 0, 25, 0, 0, 1, make([]byte, 8), le16(60000), le16(60000), make([]byte, 8)))}}, numbered(
