@@ -176,9 +176,7 @@ func (f *opcuaFraming) read(dir Dir, b []byte, _ bool, msgs []Message) ([]Messag
 	case "OPN":
 		m.open(&c)
 		f.secured = m.Policy != "None"
-	case "CLO":
-		m.Channel = c.le32()
-	case "MSG":
+	case "CLO", "MSG":
 		m.Channel = c.le32()
 		c.skip(4) // token
 		login = f.message(m, &c, b[3])
@@ -222,10 +220,13 @@ func (m *OPCUA) open(c *cursor) {
 func (f *opcuaFraming) message(m *OPCUA, c *cursor, chunk byte) *Login {
 	c.skip(4) // sequence number
 	request := c.le32()
-	node := opcuaNode(c)
-	if c.short || opcuaService(node).name == "" {
+	body := *c
+	node := opcuaNode(&body)
+	if body.short || opcuaService(node).name == "" {
+		c.short = c.short || body.short && !f.secured
 		return nil // encrypted, a service that is not known here, or a later chunk
 	}
+	*c = body
 	m.Request, m.Service, m.Response = request, node, opcuaService(node).answer
 	if m.Response {
 		m.answer(c)

@@ -99,6 +99,22 @@ func TestOPCUAStream(t *testing.T) {
 			},
 		},
 		{
+			name: "encrypted bytes that begin like a long node identifier are not cut ones",
+			in: []chunk{
+				client(ua("OPNF", 0, 0, 0, 0, uaString(opcuaPolicyPrefix+"Basic256Sha256"), uaString("cert"), uaString("thumb"), make([]byte, 64))),
+				client(ua("CLOF", 7, 0, 0, 0, 1, 0, 0, 0, make([]byte, 8), 3, 0, 0, 0xff, 0xff, 0xff, 0x7f, make([]byte, 32))),
+			},
+			want: []Message{&OPCUA{Kind: "OPN", Policy: "Basic256Sha256"}, &OPCUA{Kind: "CLO", Channel: 7}},
+		},
+		{
+			name: "a channel is closed",
+			in:   []chunk{client(open), client(ua("CLOF", 7, 0, 0, 0, 1, 0, 0, 0, 9, 0, 0, 0, 6, 0, 0, 0, 1, 0, 0xc4, 1, uaHeader))},
+			want: []Message{
+				&OPCUA{Kind: "OPN", Request: 1, Policy: "None", Mode: 1, Service: 446},
+				&OPCUA{Kind: "CLO", Channel: 7, Request: 6, Service: 452},
+			},
+		},
+		{
 			name: "error", in: []chunk{server(ua("ERRF", 0, 0, 0x80, 0x80, uaString("no")))},
 			want: []Message{&OPCUA{Kind: "ERR", Response: true, Status: 0x80800000}},
 		},
