@@ -302,8 +302,8 @@ func differences(reasons ...Why) []Why {
 // goes by the first name in its certificate, which says at least what it
 // claims to be.
 func certifiedPeer(in *Input, m *wire.Certificate) string {
-	label := in.peerLabel()
-	if in.Server != nil || in.name() != "" || len(m.Names) == 0 {
+	label := in.handshakeLabel()
+	if in.Conn.Proxied.Name != "" || in.Server != nil || in.name() != "" || len(m.Names) == 0 {
 		return label
 	}
 	if name := hostname(strings.TrimPrefix(m.Names[0], "*.")); name != "" {

@@ -1,8 +1,11 @@
 package detect
 
 import (
+	"net"
+	"strconv"
 	"strings"
 
+	"gatehouse/baseline"
 	"gatehouse/flow"
 	"gatehouse/wire"
 )
@@ -11,6 +14,9 @@ import (
 // by each of its events alone.
 const maxConns = 65536
 
+// socksConnect is the command of SOCKS that asks for a connection (RFC 1928).
+const socksConnect = 1
+
 // Conn is what is remembered of one flow between its events. It holds no
 // message: what a peer makes a parser allocate must not outlive the event.
 type Conn struct {
@@ -18,6 +24,9 @@ type Conn struct {
 	// itself (SNI, Host), else the one for which it got the address.
 	Name    string
 	Spoken  bool   // Name was said in the flow itself
+	// Proxied is whom the server, a proxy, was asked to connect to; zero if it
+	// is none. A handshake that follows is with that end, not with the proxy.
+	Proxied baseline.Endpoint
 	Hello   bool   // the client sent a ClientHello
 	JA4     string // of the latest ClientHello, "" if that was cut off
 	Judged  bool   // the destination has been judged
@@ -66,8 +75,14 @@ func (c *Conns) Of(ev *flow.Event) *Conn {
 			conn.speak(m.SNI)
 		case *wire.HTTPRequest:
 			// What a proxy is asked to connect to is not the proxy's name.
-			if !strings.EqualFold(m.Method, "CONNECT") {
+			if strings.EqualFold(m.Method, "CONNECT") {
+				conn.proxy(net.SplitHostPort(m.Target))
+			} else {
 				conn.speak(withoutPort(m.Host))
+			}
+		case *wire.Socks:
+			if m.Granted() && m.Command == socksConnect {
+				conn.proxy(m.Host, strconv.Itoa(int(m.Port)), nil)
 			}
 		}
 	}
@@ -97,6 +112,22 @@ func (c *Conns) fresh() *Conn {
 func (c *Conn) speak(name string) {
 	if name = hostname(name); name != "" && !c.Spoken {
 		c.Name, c.Spoken = name, true
+	}
+}
+
+// proxy notes whom a proxy was asked to connect to, by name or address. Of
+// what is neither nothing is noted.
+func (c *Conn) proxy(host, port string, err error) {
+	number, malformed := strconv.ParseUint(port, 10, 16)
+	if err != nil || malformed != nil {
+		return
+	}
+	name := hostname(host)
+	if name == "" && isAddr(host) {
+		name = host
+	}
+	if name != "" {
+		c.Proxied = baseline.Endpoint{Name: name, Port: uint16(number)}
 	}
 }
 

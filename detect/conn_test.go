@@ -3,6 +3,7 @@ package detect
 import (
 	"testing"
 
+	"gatehouse/baseline"
 	"gatehouse/flow"
 	"gatehouse/wire"
 )
@@ -35,6 +36,33 @@ func TestConns(t *testing.T) {
 	}
 	if conn := NewConns().Of(&flow.Event{Kind: flow.Frame}); conn != nil {
 		t.Errorf("a frame has a memory: %+v", conn)
+	}
+}
+
+func TestConnProxied(t *testing.T) {
+	socks := func(command uint8, host string, reply uint8) *wire.Socks {
+		return &wire.Socks{Version: 5, Command: command, Host: host, Port: 8443, Answered: true, Reply: reply}
+	}
+	for _, tt := range []struct {
+		name    string
+		message wire.Message
+		want    baseline.Endpoint
+	}{
+		{"SOCKS, a name", socks(1, "Shop.example", 0), baseline.Endpoint{Name: "shop.example", Port: 8443}},
+		{"SOCKS, an address", socks(1, "2001:db8::1", 0), baseline.Endpoint{Name: "2001:db8::1", Port: 8443}},
+		{"SOCKS, refused", socks(1, "shop.example", 5), baseline.Endpoint{}},
+		{"SOCKS, to be called", socks(2, "shop.example", 0), baseline.Endpoint{}},
+		{"SOCKS, hostile", socks(1, "a\x1b]0;pwned\a", 0), baseline.Endpoint{}},
+		{"CONNECT", &wire.HTTPRequest{Method: "CONNECT", Target: "shop.example:443"}, baseline.Endpoint{Name: "shop.example", Port: 443}},
+		{"CONNECT, IPv6", &wire.HTTPRequest{Method: "CONNECT", Target: "[2001:db8::1]:443"}, baseline.Endpoint{Name: "2001:db8::1", Port: 443}},
+		{"CONNECT without a port", &wire.HTTPRequest{Method: "CONNECT", Target: "shop.example"}, baseline.Endpoint{}},
+		{"CONNECT, port out of range", &wire.HTTPRequest{Method: "CONNECT", Target: "shop.example:65536"}, baseline.Endpoint{}},
+		{"no proxy", &wire.HTTPRequest{Method: "GET", Target: "shop.example:443"}, baseline.Endpoint{}},
+	} {
+		conn := NewConns().Of(&flow.Event{Kind: flow.Update, Record: flow.Record{ID: 7}, Messages: []wire.Message{tt.message}})
+		if conn.Proxied != tt.want {
+			t.Errorf("%s: %+v, want %+v", tt.name, conn.Proxied, tt.want)
+		}
 	}
 }
 

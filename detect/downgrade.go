@@ -139,13 +139,20 @@ func (d *downgrades) report(in *Input, hello *wire.ServerHello, key baseline.Cli
 		Kind: ProtocolDowngrade, Class: TLS, Severity: High, Device: in.Client,
 		Subject: fmt.Sprintf("TLS %s:%d", key.Name, key.Port), Peer: peerOf(in),
 		Time: in.Now(), First: r.First, P: p, Confidence: confidence(m),
-		Summary: fmt.Sprintf("%s talked to %s with %s, weaker than in any of %d earlier connections.", in.Client.Name, in.peerLabel(), what, low.Count),
+		Summary: fmt.Sprintf("%s talked to %s with %s, weaker than in any of %d earlier connections.", in.Client.Name, in.handshakeLabel(), what, low.Count),
 		Why:     reasons, Attack: []string{"T1562.010", "T1557"}, Flow: *r,
 	})
 }
 
-// endpointOf is the server of a TLS flow as its client calls it.
+// endpointOf is the server of a TLS flow as its client calls it: behind a proxy,
+// the one that the proxy connects to.
 func endpointOf(in *Input) baseline.Endpoint {
+	if end := in.Conn.Proxied; end.Name != "" {
+		if in.Conn.Spoken {
+			end.Name = in.Conn.Name
+		}
+		return end
+	}
 	name := in.name()
 	if name == "" {
 		name = in.Event.Record.Server.Addr.String()

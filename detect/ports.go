@@ -214,6 +214,22 @@ func (in *Input) peerLabel() string {
 	return in.Event.Record.Server.Addr.String()
 }
 
+// handshakeLabel is the other end of a TLS handshake for a sentence, with the
+// proxy that lies in between.
+func (in *Input) handshakeLabel() string {
+	if in.Conn.Proxied.Name == "" {
+		return in.peerLabel()
+	}
+	addr := in.Event.Record.Server.Addr
+	proxy := addr.String()
+	if in.Server != nil {
+		proxy = in.Server.Name
+	} else if name := in.Names.Lookup(in.Client.ID, addr); name != "" {
+		proxy = name
+	}
+	return fmt.Sprintf("%s (through %s)", endpointOf(in).Name, proxy)
+}
+
 func peerOf(in *Input) Peer {
 	r := &in.Event.Record
 	p := Peer{IP: r.Server.Addr.String(), Port: r.Server.Port, Proto: protoName(r.Proto), Name: in.Conn.Name}

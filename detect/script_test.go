@@ -267,7 +267,14 @@ func (w *world) message(f []string, name string, at time.Time) ([]wire.Message, 
 		if !ok {
 			host = name
 		}
-		return []wire.Message{&wire.HTTPRequest{Method: f[1], Target: "/", Host: host}}, nil
+		target := "/"
+		if f[1] == "CONNECT" {
+			target = host
+		}
+		return []wire.Message{&wire.HTTPRequest{Method: f[1], Target: target, Host: host}}, nil
+	case "socks":
+		host, port, err := splitPort(arg["to"])
+		return []wire.Message{&wire.Socks{Version: 5, Command: socksConnect, Host: host, Port: port, Answered: true}}, err
 	case "http":
 		status, err := strconv.Atoi(arg["status"])
 		return []wire.Message{&wire.HTTPResponse{Status: status, Location: arg["location"]}}, err
