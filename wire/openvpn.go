@@ -34,7 +34,10 @@ const (
 var errOpenVPNKind = fmt.Errorf("read openvpn packet: %w", ErrNotMine)
 
 // openVPNFlow follows one flow until both ends have opened their session.
-type openVPNFlow struct{ seen [2]string }
+type openVPNFlow struct {
+	seen  [2]string
+	owned bool // the client has a key of its own, which the server answers with
+}
 
 func newOpenVPNFlow() Datagrams { return &openVPNFlow{} }
 
@@ -48,6 +51,9 @@ func (f *openVPNFlow) Datagram(dir Dir, b []byte, msgs []Message) ([]Message, er
 		return msgs, nil
 	}
 	f.seen[dir] = m.Session
+	if f.owned = f.owned || m.Version == 3; f.owned {
+		m.Wrapping = ovpnCryptV2
+	}
 	msgs = append(msgs, m)
 	if f.seen[dir.Other()] != "" {
 		return msgs, ErrDone
@@ -68,7 +74,7 @@ func parseOpenVPN(dir Dir, b []byte) *OpenVPN {
 		m.Version = 1
 	case ovpnClientV2, ovpnServerV2:
 	case ovpnClientV3:
-		m.Version, m.Wrapping = 3, "tls-crypt-v2"
+		m.Version, m.Wrapping = 3, ovpnCryptV2
 		// The client's own key, wrapped for the server, makes the packet long.
 		// Its packet id counts up from 1 in the lower half; the upper half is for
 		// the negotiation of a stateless start.
@@ -85,6 +91,8 @@ func parseOpenVPN(dir Dir, b []byte) *OpenVPN {
 		m.Wrapping = "none"
 	case replayHead(rest) && (len(rest) == ovpnCryptLen || server && len(rest) >= ovpnCryptLen):
 		m.Wrapping = "tls-crypt"
+	case server && earlyHead(rest) && len(rest) >= ovpnCryptLen:
+		m.Wrapping = ovpnCryptV2
 	case authenticated(rest, server):
 		m.Wrapping = "tls-auth"
 	default:
@@ -92,6 +100,14 @@ func parseOpenVPN(dir Dir, b []byte) *OpenVPN {
 	}
 	return m
 }
+
+const (
+	ovpnCryptV2 = "tls-crypt-v2"
+	// ovpnEarly is in the upper half of the first packet id of both ends where
+	// they agree on more than what the resets hold: the client's own key may
+	// then come with a later packet.
+	ovpnEarly = 0x0f00
+)
 
 // ovpnCryptLen is what follows the session id of a client's reset with
 // tls-crypt: packet id, time, a tag of 32 bytes, and the encrypted 5 bytes of
@@ -118,6 +134,11 @@ func replayHead(b []byte) bool {
 	return len(b) >= 8 && binary.BigEndian.Uint32(b) == 1 && plausibleTime(b)
 }
 
+// earlyHead tells the first packet of a server that has such an agreement.
+func earlyHead(b []byte) bool {
+	return len(b) >= 8 && binary.BigEndian.Uint32(b) == ovpnEarly<<16|1 && plausibleTime(b)
+}
+
 // plausibleTime judges the time behind a packet id.
 func plausibleTime(b []byte) bool {
 	const from, to = 1262304000, 1 << 31
@@ -125,10 +146,10 @@ func plausibleTime(b []byte) bool {
 	return at >= from && at < to
 }
 
-// authenticated tells a reset with tls-auth: an HMAC with MD5, SHA-1, SHA-256 or
-// SHA-512 before the protection against replay.
+// authenticated tells a reset with tls-auth: an HMAC with MD5, SHA-1 or one of
+// SHA-2 before the protection against replay.
 func authenticated(b []byte, server bool) bool {
-	for _, size := range [...]int{16, 20, 32, 64} {
+	for _, size := range [...]int{16, 20, 28, 32, 48, 64} {
 		if len(b) > size+8 && replayHead(b[size:]) && resetBody(b[size+8:], server) {
 			return true
 		}
@@ -164,32 +185,37 @@ func (s *openVPNStream) read(dir Dir, b []byte, _ bool, msgs []Message) ([]Messa
 	return s.flow.Datagram(dir, b[2:], msgs)
 }
 
-// sniffOpenVPNStream recognises a reset with its length before it.
+// sniffOpenVPNStream recognises a reset with its length before it. Of one that
+// holds the client's own key the end is not waited for.
 func sniffOpenVPNStream(_ Dir, b []byte) Match {
-	const longest = 2 + 1 + 8 + 64 + 8 + 1 + 8 + 4*8 + 4
-	if len(b) >= 2 {
-		if n := int(binary.BigEndian.Uint16(b)); n < 14 || n > longest {
-			return No
-		}
-	}
-	if len(b) >= 1 && b[0] != 0 {
+	const (
+		shortest = 14
+		longest  = 1 + 8 + 64 + 8 + 1 + 8 + 4*8 + 4
+		// The wrapped key: a tag of 32 bytes, 256 of keys, metadata of up to 735,
+		// and its length.
+		wrapped, longestWrapped = 32 + 256 + 2, 32 + 256 + 735 + 2
+		head                    = 1 + 8 + ovpnCryptLen
+	)
+	switch {
+	case len(b) > 0 && b[0] > (head+longestWrapped)>>8:
 		return No
-	}
-	if len(b) >= 3 {
-		switch b[2] >> 3 {
-		case ovpnClientV1, ovpnServerV1, ovpnClientV2, ovpnServerV2:
-		default:
-			return No
-		}
-		if b[2]&7 != 0 {
-			return No
-		}
-	}
-	if len(b) < 3 || len(b) < 2+int(binary.BigEndian.Uint16(b)) {
+	case len(b) < 3:
 		return Maybe
 	}
-	if !sniffOpenVPN(b[2 : 2+int(binary.BigEndian.Uint16(b))]) {
-		return No
+	n, need := int(binary.BigEndian.Uint16(b)), int(binary.BigEndian.Uint16(b))
+	ok := n >= shortest && n <= longest
+	switch b[2] >> 3 {
+	case ovpnClientV1, ovpnServerV1, ovpnClientV2, ovpnServerV2:
+	case ovpnClientV3:
+		ok, need = n >= head+wrapped && n <= head+longestWrapped, head
+	default:
+		ok = false
 	}
-	return Yes
+	switch {
+	case !ok || b[2]&7 != 0:
+		return No
+	case len(b) < 2+need:
+		return Maybe
+	}
+	return maybeYes(sniffOpenVPN(b[2 : 2+need]))
 }
