@@ -62,9 +62,32 @@ func sniffCoAP(b []byte) bool {
 func isCoAP(b []byte) bool {
 	m, known, err := parseCoAP(b)
 	if err == nil && known {
-		return m.Type <= 1 || m.Code == 0 || m.Code > 7 // a request is not an acknowledgement
+		switch m.Type {
+		case 2:
+			return m.Code == 0 || m.Code > 7 && coapAssigned(m.Code) // a request is not an acknowledgement
+		case 3:
+			return m.Code == 0 // a reset says nothing else
+		}
+		return coapAssigned(m.Code)
 	}
 	return parseDraftCoAP(b) != nil
+}
+
+// coapAssigned tells the codes of requests and responses that the IANA lists:
+// a class of three bits and a detail of five.
+func coapAssigned(code uint8) bool {
+	detail := code & 31
+	switch code >> 5 {
+	case 0:
+		return detail <= 7
+	case 2:
+		return detail >= 1 && detail <= 5 || detail == 31
+	case 4:
+		return detail <= 6 || detail == 8 || detail == 9 || detail == 12 || detail == 13 || detail == 15 || detail == 22 || detail == 29
+	case 5:
+		return detail <= 5 || detail == 8
+	}
+	return false
 }
 
 // Datagram implements Datagrams.
@@ -103,7 +126,9 @@ func parseCoAP(b []byte) (m *CoAP, known bool, err error) {
 	}
 	m = &CoAP{Type: b[0] >> 4 & 3, Code: b[1], ID: uint16(b[2])<<8 | uint16(b[3]), Observe: -1, Format: -1}
 	c := cursor{b: b[4:]}
-	c.skip(tokens)
+	if c.skip(tokens); c.short {
+		return nil, false, errCoAPCut
+	}
 	known = true
 	for number := 0; len(c.b) > 0; {
 		first := c.u8()

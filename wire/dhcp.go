@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math/bits"
@@ -84,8 +85,25 @@ func parseDHCPv4(b []byte) (Message, error) {
 	}
 	if binary.BigEndian.Uint32(b[dhcpMagic:]) == dhcpCookie {
 		m.readOptions(dhcpAreasOf(b))
+	} else if !plainBOOTP(b) {
+		return nil, errDHCPKind
 	}
 	return m, nil
+}
+
+// plainBOOTP judges a message without options (RFC 951): from Ethernet, behind a
+// few relays at most, and with two names that end in zeros.
+func plainBOOTP(b []byte) bool {
+	const maxHops = 16
+	mac, rest := [6]byte(b[28:34]), [10]byte(b[34:44])
+	return b[1] == 1 && b[2] == 6 && b[3] <= maxHops && mac != [6]byte{} && rest == [10]byte{} &&
+		zeroEnded(b[dhcpSName:dhcpFile]) && zeroEnded(b[dhcpFile:dhcpMagic])
+}
+
+// zeroEnded reports whether b is printable text, perhaps none, and then zeros.
+func zeroEnded(b []byte) bool {
+	end := bytes.IndexByte(b, 0)
+	return end >= 0 && plainASCII(b[:end]) && len(bytes.Trim(b[end:], "\x00")) == 0
 }
 
 // dhcpAreas are the parts of a message that hold options, in the order in

@@ -3,6 +3,7 @@ package wire
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 )
 
 // DHCPv6 is one message of DHCP for IPv6 (RFC 8415, RFC 4704 for names). Of a
@@ -89,16 +90,20 @@ func (m *DHCPv6) read(b []byte, depth int) error {
 	if c.short {
 		return errDHCP6Cut
 	}
-	if len(c.b) >= 2 && int(c.b[0])<<8|int(c.b[1]) > maxDHCP6Code {
-		return errDHCP6Kind
-	}
 	if len(c.b) < 4 { // no message is without options
 		return errDHCP6Cut
 	}
 	for len(c.b) > 0 && len(m.Options) < maxDHCP6Options {
 		code, n := c.u16(), int(c.u16())
 		v := c.upTo(n)
-		if c.short {
+		switch first := len(m.Options) == 0; {
+		case code == 0 || first && code > maxDHCP6Code:
+			return errDHCP6Kind
+		case c.short && first:
+			return errDHCP6Cut
+		case c.short && !m.identified():
+			return errDHCP6Cut
+		case c.short:
 			m.Truncated = true
 			return nil
 		}
@@ -112,7 +117,23 @@ func (m *DHCPv6) read(b []byte, depth int) error {
 		m.Options = append(m.Options, code)
 		m.option(code, v)
 	}
+	if len(m.Options) < maxDHCP6Options && !m.identified() {
+		return errDHCP6Kind
+	}
 	return nil
+}
+
+// identified reports whether a message says who sent it, as all but a request
+// for information must (RFC 8415 section 16). A relay's says what it relays, or
+// nothing that is known.
+func (m *DHCPv6) identified() bool {
+	const information = 11
+	has := func(code uint16) bool { return slices.Contains(m.Options, code) }
+	switch m.Type {
+	case information, dhcp6RelayForward, dhcp6RelayReply:
+		return true
+	}
+	return has(dhcp6ClientID) || has(dhcp6ServerID)
 }
 
 // option reads the value of one option.

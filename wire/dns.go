@@ -57,7 +57,7 @@ const (
 var (
 	errDNSHeader  = fmt.Errorf("read dns header: %w", ErrTruncated)
 	errDNSOpcode  = fmt.Errorf("read dns header: unassigned opcode: %w", ErrNotMine)
-	errDNSEmpty   = fmt.Errorf("read dns header: no entries, yet more bytes: %w", ErrNotMine)
+	errDNSEmpty   = fmt.Errorf("read dns header: no entries, or some that cannot be: %w", ErrNotMine)
 	errDNSNameCut = fmt.Errorf("read dns name: %w", ErrTruncated)
 	errDNSName    = fmt.Errorf("read dns name: %w", ErrMalformed)
 	errDNSPointer = fmt.Errorf("read dns name: forward or endless compression: %w", ErrMalformed)
@@ -90,11 +90,11 @@ func (p *dnsParser) parse(proto string, b []byte) (Message, error) {
 	if opcode := flags >> 11 & 15; opcode > 6 { // 0 query ... 6 DSO
 		return nil, errDNSOpcode
 	}
-	if h.questions+h.answers+h.authority+h.additional == 0 && len(b) > dnsHeaderLen {
-		return nil, errDNSEmpty
-	}
 	if h.questions > maxDNSQuestions {
 		return nil, errDNSMany
+	}
+	if h.empty(flags, len(b)) {
+		return nil, errDNSEmpty
 	}
 	one := p.message()
 	m := &one.DNS // empty, and no literal: see modbusStream.read
@@ -109,8 +109,14 @@ func (p *dnsParser) parse(proto string, b []byte) (Message, error) {
 			return nil, err
 		}
 	}
+	if h.odd(flags) && (h.questions == 0 || !m.Questions[0].sensible()) {
+		return nil, errDNSEmpty
+	}
 	if err := p.readRecords(h); err != nil {
 		return nil, err
+	}
+	if h.questions == 0 && p.off == dnsHeaderLen && len(b) > dnsHeaderLen {
+		return nil, errDNSRecord // not even one is complete
 	}
 	return p.take(), nil
 }
@@ -126,6 +132,45 @@ func dnsHeaderOf(b []byte) dnsHeader {
 	}
 }
 
+// odd reports whether a header is none that a sane program writes: a query with
+// an outcome, or with more entries than a message has room for. Together with a
+// question that makes sense, it is a damaged one.
+func (h dnsHeader) odd(flags uint16) bool {
+	const question, record = 1 + 4, 1 + 10 // bytes at least
+	records := h.answers + h.authority + h.additional
+	return flags&dnsFlagResponse == 0 && flags&15 != 0 || h.questions*question+records*record > 65535-dnsHeaderLen
+}
+
+// sensible reports whether a question is one that is asked: for a name, in a
+// class that is assigned (RFC 6895 section 3.2).
+func (q *DNSQuestion) sensible() bool {
+	switch q.Class &^ 0x8000 {
+	case 1, 3, 4, 254, 255:
+		return q.Name != "" && q.Type != 0
+	}
+	return false
+}
+
+// empty reports whether a message of size bytes asks for nothing and answers
+// nothing. A query without a question is one for a cookie, whose only record is
+// the OPT (RFC 7873 section 5.4), or of a session (RFC 8490); a response without
+// entries refuses what it answers; notices and updates are about one zone
+// (RFC 1996 section 3.7, RFC 2136 section 2.3).
+func (h dnsHeader) empty(flags uint16, size int) bool {
+	const notify, update, session = 4, 5, 6
+	response, opcode := flags&dnsFlagResponse != 0, flags>>11&15
+	records := h.answers + h.authority + h.additional
+	switch {
+	case h.questions > 0 || opcode == session && size > dnsHeaderLen:
+		return false
+	case records == 0:
+		return size > dnsHeaderLen || !response
+	case opcode == notify || opcode == update:
+		return true
+	}
+	return !response && opcode == 0 && (records > 1 || h.additional == 0)
+}
+
 // question reads one question and moves past it.
 func (p *dnsParser) question(q *DNSQuestion) error {
 	name, next, err := p.name(len(p.b), p.off)
@@ -134,6 +179,9 @@ func (p *dnsParser) question(q *DNSQuestion) error {
 	}
 	if next+4 > len(p.b) {
 		return errDNSEntry
+	}
+	if kind, class := binary.BigEndian.Uint16(p.b[next:]), binary.BigEndian.Uint16(p.b[next+2:]); (kind == 0 || class == 0) && name == "" {
+		return errDNSData // both are reserved, and of the root nobody asks for them
 	}
 	q.Name, q.Type, q.Class = name, binary.BigEndian.Uint16(p.b[next:]), binary.BigEndian.Uint16(p.b[next+2:])
 	if p.m.Proto == "mdns" {
@@ -231,6 +279,9 @@ func (p *dnsParser) record(rec *DNSRecord) (keep bool, err error) {
 	rec.Type = binary.BigEndian.Uint16(fixed)
 	rec.TTL = binary.BigEndian.Uint32(fixed[4:])
 	p.off = end
+	if rec.Type == 0 { // reserved (RFC 6895 section 3.1)
+		return false, errDNSData
+	}
 	if rec.Type == dnsTypeOPT {
 		// The upper eight of twelve bits, RFC 6891 section 6.1.3.
 		code := rec.TTL >> 24 << 4

@@ -102,6 +102,9 @@ func sniffENIP(_ Dir, b []byte) Match {
 	if options := c.le32(); options != 0 || !knownENIPStatus(status) {
 		return No
 	}
+	if next := enipHeader + size; len(b) > next+1 && sniffENIP(FromClient, b[next:next+2]) == No {
+		return No // another message follows, or nothing
+	}
 	switch command {
 	case enipRegister:
 		if size != 4 || len(c.b) >= 4 && c.le32() != 1 { // version 1, no options
@@ -192,10 +195,10 @@ func parseENIPDatagram(b []byte) (Message, error) {
 	if len(b) < enipHeader {
 		return nil, errENIPCut
 	}
-	if sniffENIP(FromClient, b) != Yes {
+	size := enipHeader + int(b[2]) + int(b[3])<<8
+	if sniffENIP(FromClient, b) != Yes || len(b) > size {
 		return nil, errENIPKind
 	}
-	size := enipHeader + int(b[2]) + int(b[3])<<8
 	m := new(ENIP)
 	m.parse(b[:min(size, len(b))], size > enipHeader, size > len(b), nil)
 	return m, nil

@@ -86,6 +86,10 @@ func sniffFTP(_ Dir, b []byte) Match {
 				return Yes, true
 			}
 			return No, true
+		case isWord(verb, "TYPE"):
+			kind, _ := word(rest)
+			return matchIf(command(kind, "A I E L") != ""), true
+		case isWord(verb, "SIZE"): // a word that programs of all kinds begin with
 		case command(verb, ftpOwn) != "":
 			return Yes, true
 		case command(verb, ftpShared) == "":

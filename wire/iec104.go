@@ -74,7 +74,36 @@ func sniffASDU(b []byte) Match {
 	}
 	kind, qualifier, cause := b[6], b[7], b[8]&0x3f
 	name, _ := iec104Type(kind)
-	return matchIf(name != "" && qualifier&0x7f != 0 && cause != 0 && cause <= 47 && (b[10]|b[11] != 0))
+	return matchIf(name != "" && qualifier&0x7f != 0 && cause != 0 && cause <= 47 && (b[10]|b[11] != 0) &&
+		iec104Fits(kind, qualifier, int(b[1])-4-iec104ASDU))
+}
+
+const iec104ReadCommand = 102 // C_RD_NA_1: an address alone
+
+// iec104Fits reports whether objects of a type fill n bytes: as many as the
+// qualifier says, each with an address of three bytes, or in a sequence with
+// one for all.
+func iec104Fits(kind, qualifier uint8, n int) bool {
+	const address, sequence = 3, 0x80
+	// Bytes of an element (IEC 60870-5-101 section 7.3), by type; of files it
+	// depends on what is in them.
+	sizes := [...]uint8{
+		1: 1, 2: 4, 3: 1, 4: 4, 5: 2, 6: 5, 7: 5, 8: 8, 9: 3, 10: 6, 11: 3, 12: 6, 13: 5, 14: 8, 15: 5, 16: 8,
+		17: 6, 18: 7, 19: 7, 20: 5, 21: 2, 30: 8, 31: 8, 32: 9, 33: 12, 34: 10, 35: 10, 36: 12, 37: 12, 38: 10, 39: 11, 40: 11,
+		45: 1, 46: 1, 47: 1, 48: 3, 49: 3, 50: 5, 51: 4, 58: 8, 59: 8, 60: 8, 61: 10, 62: 10, 63: 12, 64: 11,
+		70: 1, 100: 1, 101: 1, 103: 7, 104: 2, 105: 1, 106: 2, 107: 9, 110: 3, 111: 3, 112: 5, 113: 1,
+	}
+	size, count := 0, int(qualifier&^sequence)
+	if int(kind) < len(sizes) {
+		size = int(sizes[kind])
+	}
+	switch {
+	case size == 0 && kind != iec104ReadCommand:
+		return true
+	case qualifier&sequence != 0:
+		return n == address+count*size
+	}
+	return n == count*(address+size)
 }
 
 func iec104Unnumbered(c byte) bool {

@@ -27,6 +27,7 @@ const (
 	krbTGSReq      = 0x6c
 	krbTGSRep      = 0x6d
 	krbError       = 0x7e
+	minKerberos    = 32       // a version, a type, a realm, a name
 	maxKerberosTCP = 16 << 10 // tickets with the groups of Active Directory have up to 12 KiB
 )
 
@@ -239,7 +240,7 @@ func sniffKerberosTCP(_ Dir, b []byte) Match {
 	if header == 0 {
 		return Maybe
 	}
-	return maybeYes(size == int(binary.BigEndian.Uint32(b)))
+	return maybeYes(size >= minKerberos && size == int(binary.BigEndian.Uint32(b)))
 }
 
 func (*kerberosFraming) size(b []byte) (int, error) {

@@ -53,7 +53,8 @@ func modbusFits(pdu []byte, n int) Match {
 		if n >= 3 && len(pdu) < 3 {
 			return Maybe
 		}
-		return matchIf(n >= 3 && pdu[1] == 0 && pdu[2] <= 20)
+		// A word of data, but for what is to be sent back, which is any number.
+		return matchIf(pdu[1] == 0 && pdu[2] <= 20 && (n == 5 || n >= 3 && n&1 == 1 && pdu[2] == 0))
 	case modbusWriteCoils, modbusWriteRegs:
 		if n == 5 && len(pdu) < 5 {
 			return Maybe

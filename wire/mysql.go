@@ -68,7 +68,10 @@ func sniffMySQL(_ Dir, b []byte) Match {
 		}
 		size := int(binary.LittleEndian.Uint16(b))
 		caps, packet := binary.LittleEndian.Uint32(b[4:]), binary.LittleEndian.Uint32(b[8:])
-		return maybeYes(packet <= largest && size >= 32 && caps&(1<<9) != 0 && bytes.Count(b[13:32], []byte{0}) == 19)
+		// A request for TLS ends here, else the name of the user follows.
+		const protocol41, tls = 1 << 9, 1 << 11
+		more := size == 32 && caps&tls != 0 || size > 32 && (len(b) == 36 || b[36] == 0 || b[36] >= ' ')
+		return maybeYes(packet <= largest && size >= 32 && more && caps&protocol41 != 0 && bytes.Count(b[13:32], []byte{0}) == 19)
 	}
 	return No
 }

@@ -36,6 +36,8 @@ const (
 	radiusReject     = 3
 	radiusAccounting = 4
 	radiusChallenge  = 11
+
+	radiusEAP = 79 // attribute (RFC 3579 section 3.1)
 )
 
 var (
@@ -68,13 +70,16 @@ type radiusFields struct {
 	accounting                                           uint8
 	attributes                                           int
 	names                                                bool // who asks: every request does
+	// An attribute is empty, other than the EAP message that asks to begin
+	// (RFC 3579 section 2.1), or is a number of another size.
+	odd bool
 }
 
 // sniffRadius recognises a packet by its code, its length and attributes that
 // fill it exactly.
 func sniffRadius(b []byte) bool {
 	f, err := readRadius(b)
-	if err != nil {
+	if err != nil || f.odd {
 		return false
 	}
 	if b[0] == radiusRequest || b[0] == radiusAccounting {
@@ -184,18 +189,29 @@ func readRadius(b []byte) (f radiusFields, err error) {
 		if c.short || kind == 0 {
 			return f, errRadiusKind
 		}
+		f.odd = f.odd || len(value) == 0 && kind != radiusEAP || radiusNumber(kind) && len(value) != 4
 		f.attribute(kind, value)
 		f.attributes++
 	}
 	return f, nil
 }
 
+// radiusNumber tells the attributes that are a number or an address of IPv4,
+// and so of four bytes, of RFC 2865 and RFC 2866.
+func radiusNumber(kind uint8) bool {
+	switch kind {
+	case 4, 5, 6, 7, 8, 9, 10, 12, 13, 14, 15, 16, 23, 27, 28, 29, 37, 38, 40, 41, 42, 43, 45, 46, 47, 48, 49, 51, 61, 62:
+		return true
+	}
+	return false
+}
+
 // attribute keeps one attribute (RFC 2865 section 5, RFC 2866, RFC 3579).
 func (f *radiusFields) attribute(kind uint8, value []byte) {
 	const (
-		userName, userPassword, chapPassword, nasAddress, framedAddress   = 1, 2, 3, 4, 8
-		vendor, calledStation, callingStation, nasIdentifier, eap, nasIP6 = 26, 30, 31, 32, 79, 95
-		accountingStatus, session                                         = 40, 44
+		userName, userPassword, chapPassword, nasAddress, framedAddress = 1, 2, 3, 4, 8
+		vendor, calledStation, callingStation, nasIdentifier, nasIP6    = 26, 30, 31, 32, 95
+		accountingStatus, session                                       = 40, 44
 	)
 	switch kind {
 	case userName:
@@ -204,7 +220,7 @@ func (f *radiusFields) attribute(kind uint8, value []byte) {
 		f.method = "PAP"
 	case chapPassword:
 		f.method = "CHAP"
-	case eap:
+	case radiusEAP:
 		f.method = "EAP"
 	case vendor: // RFC 2548: Microsoft's 1 is a response, 25 one of version 2
 		if len(value) > 4 && binary.BigEndian.Uint32(value) == 311 && (value[4] == 1 || value[4] == 25) {

@@ -157,7 +157,11 @@ func sniffSMB(_ Dir, b []byte) Match {
 		// Two NetBIOS names, each 32 letters behind their length.
 		return prefix(b, []byte{request, 0, 0, 68, 32})
 	case b[0] == response:
-		return prefix(b, []byte{response, 0, 0, 0, 0})
+		// Nothing, and then the answer to the client's first message.
+		if m := prefix(b, []byte{response, 0, 0, 0}); m != Yes {
+			return m
+		}
+		return sniffSMB(FromServer, b[4:])
 	case b[0] != 0 || len(b) > 1 && b[1] > 1:
 		return No
 	}

@@ -113,7 +113,7 @@ func sniffSocks4(b []byte) Match {
 	}
 	m, n := parseSocks4(b)
 	switch {
-	case m == nil:
+	case m == nil || textAddress([4]byte(b[4:8])):
 		return No
 	case n == 0:
 		return Maybe
@@ -143,6 +143,21 @@ func parseSocks4(b []byte) (m *Socks, n int) {
 		m.Host, n = text(name, maxSocksText), n+after
 	}
 	return m, n
+}
+
+// textAddress reports whether what stands for an address is rather of a text
+// behind its type and length: letters, and no more than zeros between them. One
+// address in 200 looks like that.
+func textAddress(addr [4]byte) bool {
+	letters, zeros := 0, 0
+	for _, c := range addr {
+		if c == 0 {
+			zeros++
+		} else if c |= 0x20; c >= 'a' && c <= 'z' {
+			letters++
+		}
+	}
+	return letters == 4 || letters >= 2 && zeros > 0
 }
 
 func keepIf(m *Socks, ok bool) *Socks {

@@ -216,7 +216,7 @@ func Table() []Protocol {
 		{Name: "quic", UDPPorts: []uint16{443}, SniffDatagram: sniffQUIC, LeadByte: leadsQUIC, NewDatagrams: newQUICFlow},
 		{Name: "rdp", TCPPorts: []uint16{3389}, Sniff: sniffRDP, NewStream: newRDPStream},
 		{Name: "rfb", TCPPorts: []uint16{5900}, Sniff: sniffRFB, NewStream: newRFBStream},
-		{Name: "wireguard", UDPPorts: []uint16{51820}, SniffDatagram: sniffWireGuard, LeadByte: leads("\x01\x02\x03\x04"), NewDatagrams: newWireGuardFlow},
+		{Name: "wireguard", UDPPorts: []uint16{51820}, SniffDatagram: sniffWireGuard, SniffAtPort: isWireGuard, LeadByte: leads("\x01\x02\x03\x04"), NewDatagrams: newWireGuardFlow},
 		{
 			Name: "openvpn", UDPPorts: []uint16{1194}, SniffDatagram: sniffOpenVPN, LeadByte: leads("\x08\x10\x38\x40\x50"), NewDatagrams: newOpenVPNFlow,
 			TCPPorts: []uint16{1194}, Sniff: sniffOpenVPNStream, NewStream: newOpenVPNStream,

@@ -9,9 +9,10 @@ import (
 
 func TestWireGuard(t *testing.T) {
 	message := func(kind, size int) []byte {
-		return join(kind, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, make([]byte, size-12))
+		return join(kind, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, ovpnReplay, "a key, encrypted", make([]byte, size-36))
 	}
-	data := join(4, 0, 0, 0, 9, 9, 9, 9, 1, 0, 0, 0, 0, 0, 0, 0, make([]byte, 16))
+	const tag = "sixteen of a tag"
+	data := join(4, 0, 0, 0, 9, 9, 9, 9, 1, 0, 0, 0, 0, 0, 0, 0, tag)
 	for _, tt := range []struct {
 		name  string
 		in    []byte
@@ -25,7 +26,10 @@ func TestWireGuard(t *testing.T) {
 		{"keep-alive", data, true, nil, nil},
 		{"data", join(data, make([]byte, 64)), true, nil, nil},
 		{"data that is not padded", join(data, 1, 2, 3), false, nil, nil}, // a game does this
-		{"data with an impossible counter", join(data[:8], 255, 255, 255, 255, 255, 255, 255, 255, make([]byte, 16)), false, nil, nil},
+		{"data with an impossible counter", join(data[:8], 255, 255, 255, 255, 255, 255, 255, 255, tag), false, nil, nil},
+		{"numbers of 32 bits", join(4, 0, 0, 0, 10, 0, 0, 0, 11, 0, 0, 0, 40, 0, 0, 0, tag), false, nil, nil},
+		{"data of zeros", join(data[:16], make([]byte, 16)), false, nil, nil},
+		{"initiation with a key of zeros", join(data[:8], make([]byte, 140)), false, nil, nil},
 		{"initiation of another length", message(1, 149), false, &WireGuard{From: FromServer, Kind: "initiation", Sender: 0x04030201}, nil},
 		{"initiation cut at 60 bytes", message(1, 60), false, &WireGuard{From: FromServer, Kind: "initiation", Sender: 0x04030201}, nil},
 		{"reserved bytes", join(1, 1, 0, 0, make([]byte, 144)), false, nil, ErrNotMine},
