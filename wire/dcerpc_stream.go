@@ -21,7 +21,11 @@ func sniffRPC(_ Dir, b []byte) Match {
 	if len(b) == 0 {
 		return Maybe
 	}
-	return sniffRPCHeader(b)
+	// What begins within a call is its first or its last part.
+	if m := sniffRPCHeader(b); m != Yes || b[2] >= rpcBind || b[3]&3 != 0 {
+		return m
+	}
+	return No
 }
 
 func (*rpcFraming) size(b []byte) (int, error) {

@@ -78,8 +78,12 @@ func sniffMemcachedBinary(b []byte) Match {
 // isHSRP: version 0, whose fields are fixed (RFC 2281 section 5.1), or version
 // 2, whose first element is the state of a group.
 func isHSRP(b []byte) bool {
-	const size0, lastOp, lastState = 20, 3, 16
-	if len(b) >= size0 && b[0] == 0 && b[1] <= lastOp && b[2] <= lastState && b[7] == 0 {
+	const size0, lastOp, lastState, advertisement = 20, 2, 16, 16
+	switch {
+	case len(b) >= size0 && b[0] == 0 && b[1] <= lastOp && b[2] <= lastState && b[7] == 0:
+		// Each state has a bit; a router says hello more often than it is waited for.
+		return b[2]&(b[2]-1) == 0 && b[3] > 0 && b[4] > b[3]
+	case len(b) >= advertisement && string(b[:6]) == "\x00\x03\x00\x01\x00\x0a": // of groups, with its length
 		return true
 	}
 	return len(b) >= 42 && b[0] == 1 && b[1] == 40 && b[2] == 2
@@ -88,14 +92,42 @@ func isHSRP(b []byte) bool {
 // isL2TP: version 2 of control messages, whose length is given, or of data
 // (RFC 2661 section 3.1), or version 3 over UDP (RFC 3931 section 4.1.2).
 func isL2TP(b []byte) bool {
-	const header, control, hasLength, sequence, reserved = 6, 0x80, 0x40, 0x08, 0x34
+	const header, control, hasLength, sequence, offset, reserved = 6, 0x80, 0x40, 0x08, 0x02, 0x34
 	if len(b) < header || b[0]&reserved != 0 || b[1]&^0x0f != 0 || b[1] != 2 && b[1] != 3 {
 		return false
 	}
 	if b[0]&control != 0 {
 		return b[0] == control|hasLength|sequence && int(binary.BigEndian.Uint16(b[2:])) == len(b)
 	}
-	return b[0]&hasLength == 0 || int(binary.BigEndian.Uint16(b[2:])) <= len(b)
+	if b[1] == 3 { // reserved bits, and a session
+		return b[0]|b[2]|b[3] == 0 && len(b) >= 8 && binary.BigEndian.Uint32(b[4:]) != 0
+	}
+	c := cursor{b: b[2:]}
+	if b[0]&hasLength != 0 && int(c.u16()) > len(b) {
+		return false
+	}
+	tunnel, session := c.u16(), c.u16()
+	if b[0]&sequence != 0 {
+		c.skip(4)
+	}
+	if b[0]&offset != 0 {
+		c.skip(int(c.u16()))
+	}
+	return tunnel != 0 && session != 0 && !c.short && isPPP(c.b)
+}
+
+// isPPP tells a frame by its address and control field, or by the protocol, of
+// which the last bit is set and those of all bytes before it are not (RFC 1661
+// section 2): that of IP, or one of those that set a link up.
+func isPPP(b []byte) bool {
+	if len(b) < 2 {
+		return false
+	}
+	switch protocol := binary.BigEndian.Uint16(b); protocol {
+	case 0xff03, 0x0021, 0x0057, 0x00fd, 0x8021, 0x8057, 0x80fd, 0xc021, 0xc023, 0xc025, 0xc223, 0xc227:
+		return true
+	}
+	return b[0] == 0x21 || b[0] == 0x57 // compressed to one byte
 }
 
 // isNATPMP: a request for a mapping of a port by NAT-PMP, an answer or an

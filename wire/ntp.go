@@ -82,11 +82,18 @@ func isNTP(b []byte) bool {
 	case err != nil:
 		return false
 	case m.Mode == ntpPrivate:
-		return len(b) >= privateHeader && (b[2] == 0 || b[2] == 2 || b[2] == 3)
+		return len(b) >= privateHeader && (b[2] == 0 || b[2] == 2 || b[2] == 3) && b[6]&0xf0 == 0 && !plainASCII(b[:privateHeader])
 	case m.Mode == ntpControl:
-		return len(b) >= controlHeader && m.CodeName() != ""
+		// Data of the length that is given, padding, and an authenticator.
+		const largestMAC = 4 + 20
+		more := len(b) - controlHeader
+		return more >= 0 && m.CodeName() != "" && int(binary.BigEndian.Uint16(b[10:])) >= more-3-largestMAC &&
+			int(binary.BigEndian.Uint16(b[10:])) <= more
 	}
-	return true
+	// No clock is farther than 16 from a reference, or ticks slower than once in
+	// a second; what clients send instead is 32.
+	precision := int8(b[3])
+	return m.Stratum <= 16 && int8(b[2]) <= 24 && (precision <= 0 || precision == 32)
 }
 
 // sniffPrivate: the implementation is 2 or 3, the request one of ntpd's; items
