@@ -22,8 +22,8 @@ const socksConnect = 1
 type Conn struct {
 	// Name is what the client calls the server: the name said in the flow
 	// itself (SNI, Host), else the one for which it got the address.
-	Name    string
-	Spoken  bool   // Name was said in the flow itself
+	Name   string
+	Spoken bool // Name was said in the flow itself
 	// Proxied is whom the server, a proxy, was asked to connect to; zero if it
 	// is none. A handshake that follows is with that end, not with the proxy.
 	Proxied baseline.Endpoint
