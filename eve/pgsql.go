@@ -21,6 +21,7 @@ type pgsqlRequest struct {
 	Mechanism  string           `json:"sasl_authentication_mechanism,omitempty"`
 	Query      string           `json:"simple_query,omitempty"`
 	Prepared   string           `json:"prepared_query,omitempty"`
+	CopyIn     *pgsqlCopyIn     `json:"copy_data_in,omitempty"`
 	Process    uint32           `json:"process_id,omitempty"`
 	Truncated  bool             `json:"truncated,omitempty"`
 }
@@ -40,7 +41,8 @@ type pgsqlResponse struct {
 	Rows      int                 `json:"data_rows,omitempty"`
 	Size      int64               `json:"data_size,omitempty"`
 	CopyOut   *pgsqlCopyOut       `json:"copy_data_out,omitempty"`
-	CopyIn    *pgsqlCopyIn        `json:"copy_data_in,omitempty"`
+	CopyInOf  *pgsqlCopyColumns   `json:"copy_in_response,omitempty"`
+	CopyOutOf *pgsqlCopyColumns   `json:"copy_out_response,omitempty"`
 	Completed string              `json:"command_completed,omitempty"`
 	Severity  string              `json:"severity_localizable,omitempty"`
 	Plain     string              `json:"severity_non_localizable,omitempty"`
@@ -54,6 +56,11 @@ type pgsqlResponse struct {
 type pgsqlCopyOut struct {
 	Rows int   `json:"row_count"`
 	Size int64 `json:"data_size"`
+}
+
+// pgsqlCopyColumns is what the server says when bulk data is to begin.
+type pgsqlCopyColumns struct {
+	Columns int `json:"copy_column_count"`
 }
 
 type pgsqlCopyIn struct {
@@ -86,6 +93,12 @@ func pgsqlRequestOf(m *wire.PostgreSQL) pgsqlRequest {
 	case wire.PgPrepared:
 		r.Prepared = m.Statement
 	case wire.PgSASL, wire.PgProof:
+	}
+	if m.Copy == wire.PgCopyIn {
+		r.CopyIn = &pgsqlCopyIn{m.Rows, m.Size}
+		if m.CopyDone {
+			r.Message = pgsqlCopyDone
+		}
 	}
 	return r
 }
@@ -120,11 +133,14 @@ func pgsqlResponseOf(m *wire.PostgreSQL) *pgsqlResponse {
 	}
 	switch m.Copy {
 	case wire.PgCopyOut:
-		r.CopyOut = &pgsqlCopyOut{m.Rows, m.Size}
-		r.Rows, r.Size = 0, 0
+		r.CopyOut, r.CopyOutOf = &pgsqlCopyOut{m.Rows, m.Size}, &pgsqlCopyColumns{m.Columns}
+		r.Columns, r.Rows, r.Size = 0, 0, 0
+		if m.CopyDone {
+			r.Message = pgsqlCopyDone
+		}
 	case wire.PgCopyIn:
-		r.CopyIn = &pgsqlCopyIn{m.Rows, m.Size}
-		r.Rows, r.Size = 0, 0
+		r.CopyInOf = &pgsqlCopyColumns{m.Columns}
+		r.Columns, r.Rows, r.Size = 0, 0, 0
 	case wire.PgNoCopy:
 	}
 	if e := m.Error; e != nil {
@@ -133,6 +149,9 @@ func pgsqlResponseOf(m *wire.PostgreSQL) *pgsqlResponse {
 	}
 	return &r
 }
+
+// pgsqlCopyDone is Suricata's word for the end of bulk data.
+const pgsqlCopyDone = "copy_done"
 
 func pgsqlAnswer(a wire.PgAnswer) string {
 	switch a {

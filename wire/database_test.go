@@ -89,6 +89,18 @@ func TestPgStream(t *testing.T) {
 		}, []Message{
 			login("trust", Succeeded), &PostgreSQL{Request: PgStart, Minor: 2, User: "postgres", Parameters: []PgParameter{{"_pq_.x", "y"}}, Answer: PgOK},
 		}, nil},
+		{"joined within an answer", []chunk{
+			{FromServer, join(pgMessage('E', "SERROR\x00C42P01\x00Mx\x00\x00"), ready)},
+			{FromClient, pgMessage('Q', "BEGIN\x00")},
+			{FromServer, join(pgMessage('C', "BEGIN\x00"), ready)},
+		}, []Message{&PostgreSQL{Request: PgQuery, Statement: "BEGIN", Completed: "BEGIN"}}, nil},
+		{"joined within a session", []chunk{
+			{FromClient, pgMessage('Q', "SELECT 'a'\x00")},
+			{FromServer, join(pgMessage('C', "SELECT 1\x00"), ready)},
+			{FromClient, pgMessage('X')},
+		}, []Message{
+			&PostgreSQL{Request: PgQuery, Statement: "SELECT '?'", Completed: "SELECT 1"}, &PostgreSQL{Request: PgEnd},
+		}, ErrDone},
 		{"cut", []chunk{{FromClient, start[:24]}}, []Message{
 			&PostgreSQL{Request: PgStart, User: "postgres", Truncated: true}, login("", OutcomeUnknown),
 		}, nil},
@@ -98,6 +110,11 @@ func TestPgStream(t *testing.T) {
 		{string(start), Yes},
 		{"\x00\x00\x00\x08\x04\xd2\x16\x2f", Yes},
 		{"\x00\x00\x00\x08\x04\xd2\x16\x30", Yes},
+		{"Q\x00\x00\x00\x0dSELECT 1\x00", Yes},   // joined within a session
+		{"Q\x00\x00\x00\x0dSELECT 1;", No},       // no zero
+		{"Q\x00\x00\x00\x0dSEL\x00CT 1\x00", No}, // one within
+		{"Q\x00\x00\x00\x06\x01\x00", No},
+		{"QUIT\r\n", No},
 		{"\x00\x00\x00\x54\xfeSMB", No},
 		{"\x00\x00\x00\x10\x04\xd2\x16\x2e\x00\x00\x30\x39\x5c\x3f\x11\x8a", Yes},             // a cancellation
 		{"\x00\x00\x01\x10\x04\xd2", Maybe},                                                   // with a long key
@@ -161,14 +178,14 @@ func TestPgQueries(t *testing.T) {
 		}, nil},
 		{"bulk data", []chunk{
 			query("COPY t TO STDOUT"),
-			{FromServer, join(pgMessage('H', 0, 0, 0), pgMessage('d', strings.Repeat("x", 200)), pgMessage('c'), done("COPY 1"))},
+			{FromServer, join(pgMessage('H', 0, 0, 2, 0, 0, 0, 0), pgMessage('d', strings.Repeat("x", 200)), pgMessage('c'), done("COPY 1"))},
 			query("COPY t FROM STDIN"),
-			{FromServer, pgMessage('G', 0, 0, 0)},
+			{FromServer, pgMessage('G', 0, 0, 3, make([]byte, 6))},
 			{FromClient, join(pgMessage('d', "ab"), pgMessage('d', "c"), pgMessage('c'))},
 			{FromServer, done("COPY 2")},
 		}, []Message{
-			&PostgreSQL{Request: PgQuery, Statement: "COPY t TO STDOUT", Rows: 1, Size: 200, Copy: PgCopyOut, Completed: "COPY 1"},
-			&PostgreSQL{Request: PgQuery, Statement: "COPY t FROM STDIN", Rows: 2, Size: 3, Copy: PgCopyIn, Completed: "COPY 2"},
+			&PostgreSQL{Request: PgQuery, Statement: "COPY t TO STDOUT", Columns: 2, Rows: 1, Size: 200, Copy: PgCopyOut, CopyDone: true, Completed: "COPY 1"},
+			&PostgreSQL{Request: PgQuery, Statement: "COPY t FROM STDIN", Columns: 3, Rows: 2, Size: 3, Copy: PgCopyIn, CopyDone: true, Completed: "COPY 2"},
 		}, nil},
 		{"longer than is looked at", []chunk{
 			query("SELECT " + strings.Repeat("a", 5000)),

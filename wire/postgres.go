@@ -23,10 +23,11 @@ type PostgreSQL struct {
 	Status    []PgParameter // of the server, after a login
 	Backend   uint32        // process of the session, after a login
 	Completed string        // what was done, such as "SELECT 3"
-	Columns   int           // of the result
+	Columns   int           // of the result, or of what is copied
 	Rows      int           // of the result, or copied
 	Size      int64         // of their values, bytes
 	Copy      PgCopy        // what Rows and Size are about
+	CopyDone  bool          // who sends bulk data has said that this is all
 	Error     *PgError      // nil if there was none
 	Truncated bool          // the end of the request was never seen
 }
@@ -118,65 +119,6 @@ var (
 	_ Retainer = (*pgStream)(nil)
 )
 
-// sniffPostgreSQL recognises a startup message by its length, its version and
-// its parameters, or a request for encryption or cancellation.
-func sniffPostgreSQL(_ Dir, b []byte) Match {
-	n := min(len(b), 8)
-	if n > 0 && b[0] != 0 || n > 1 && b[1] != 0 {
-		return No
-	}
-	if n < 8 {
-		request := [8]byte{0, 0, 0, 8, 4, 210, 22, 47} // length 8, code 80877103 or ...104
-		startup := n < 5 || b[4] == 0 && (n < 6 || b[5] == pgMajor)
-		cancel := n < 5 || b[2] <= 1 && bytes.Equal(b[4:n], request[4:n])
-		return maybeIf(startup || cancel || bytes.Equal(b[:n], request[:n]))
-	}
-	size, code := binary.BigEndian.Uint32(b), binary.BigEndian.Uint32(b[4:])
-	switch {
-	case size == 8 && (code == pgTLSRequest || code == pgGSSRequest):
-		return Yes
-	case code == pgCancel: // process, and a key of 4 bytes, since 3.2 of up to 256
-		return maybeYes(size >= 16 && size <= 12+256)
-	case code>>16 != pgMajor || code&0xffff > maxPgMinor || size < 16 || size > maxPgLogin:
-		return No
-	}
-	return sniffPgParameters(b[8:min(len(b), int(size))], len(b) >= int(size))
-}
-
-// sniffPgParameters recognises the parameters of a session. Most clients begin
-// with one of a few; of others the user must be among them, without whom there
-// is no session.
-func sniffPgParameters(b []byte, whole bool) Match {
-	for {
-		for _, name := range [...]string{"user\x00", "database\x00", "application_name\x00", "client_encoding\x00"} {
-			if prefix(b, []byte(name)) == Yes {
-				return Yes
-			}
-		}
-		i := 0
-		for i < len(b) && i <= maxPgName && isPgName(b[i]) {
-			i++
-		}
-		if i == len(b) {
-			return maybeIf(!whole)
-		}
-		if i == 0 || b[i] != 0 {
-			return No
-		}
-		value := bytes.IndexByte(b[i+1:], 0)
-		if value < 0 {
-			return maybeIf(!whole)
-		}
-		b = b[i+1+value+1:]
-	}
-}
-
-// isPgName tells the letters of the name of a parameter; a dot separates that
-// of an extension from its own.
-func isPgName(c byte) bool {
-	return c|0x20 >= 'a' && c|0x20 <= 'z' || isDigit(c) || c == '_' || c == '.'
-}
-
 // Feed implements Stream.
 func (s *pgStream) Feed(dir Dir, b []byte, msgs []Message) (int, []Message, error) {
 	n := 0
@@ -222,7 +164,13 @@ func (s *pgStream) Feed(dir Dir, b []byte, msgs []Message) (int, []Message, erro
 // if they are not there yet, and how long it is.
 func (s *pgStream) frame(dir Dir, b []byte) (used, size int, err error) {
 	kind := 1 // the type, before the length
-	if !s.started && dir == FromClient {
+	switch {
+	case s.started:
+	case dir == FromServer:
+		s.ready = s.ready || s.login == nil // joined within a session: no server speaks first
+	case b[0] == 'Q': // too: no startup message is 1.3 GiB long
+		s.started, s.ready, s.attempt.from = true, true, dir
+	default:
 		kind = 0
 	}
 	if len(b) < kind+4 {

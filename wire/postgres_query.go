@@ -32,6 +32,7 @@ type pgQuery struct {
 	columns, rows int
 	size          int64
 	copied        PgCopy
+	copyDone      bool
 	tag           [maxPgName]byte // of the command that is done
 	tagLen        int
 	failure       *PgError
@@ -44,6 +45,8 @@ func (q *pgQueries) wants(kind byte) int {
 		return pgRowHead
 	case 'd', 'T':
 		return pgRowHead
+	case 'G', 'H': // bulk data follows: its format, how many columns it has; from the client 'H' is a flush
+		return 1 + 4 + 1 + 2
 	case 'Q', 'P', 'E', 'C':
 		return maxPgMessage
 	}
@@ -79,6 +82,10 @@ func (q *pgQueries) request(b []byte, cut bool) error {
 	case 'd':
 		if len(q.waiting) > 0 {
 			q.waiting[0].copy(PgCopyIn, b)
+		}
+	case 'c':
+		if len(q.waiting) > 0 {
+			q.waiting[0].copied, q.waiting[0].copyDone = PgCopyIn, true
 		}
 	}
 	return nil
@@ -125,8 +132,18 @@ func (q *pgQueries) answer(b []byte, msgs []Message) []Message {
 		columns := int64(c.u16())
 		w.rows++
 		w.size += max(0, int64(binary.BigEndian.Uint32(b[1:]))-4-2-4*columns)
+	case 'G', 'H':
+		w.copied = PgCopyIn
+		if b[0] == 'H' {
+			w.copied = PgCopyOut
+		}
+		c := cursor{b: b[5:]}
+		c.skip(1)
+		w.columns = int(c.u16())
 	case 'd':
 		w.copy(PgCopyOut, b)
+	case 'c':
+		w.copyDone = true
 	case 'C':
 		w.tagLen = copy(w.tag[:], b[5:max(5, len(b)-1)])
 	case 'E':
@@ -162,7 +179,7 @@ func (q *pgQueries) pop(msgs []Message) []Message {
 	}
 	m := &PostgreSQL{
 		Request: PgQuery, Statement: string(w.statement), Truncated: w.cut,
-		Columns: w.columns, Rows: w.rows, Size: w.size, Copy: w.copied, Completed: string(w.tag[:w.tagLen]), Error: w.failure,
+		Columns: w.columns, Rows: w.rows, Size: w.size, Copy: w.copied, CopyDone: w.copyDone, Completed: string(w.tag[:w.tagLen]), Error: w.failure,
 	}
 	if w.prepared {
 		m.Request = PgPrepared
