@@ -1,13 +1,15 @@
 package eve
 
 import (
+	"fmt"
 	"strconv"
 
 	"gatehouse/flow"
 	"gatehouse/wire"
 )
 
-// dnsBody is Suricata's dns object, version 2.
+// dnsBody is Suricata's dns object, version 2, and the list of questions of its
+// version 3, so that readers of both find names.
 type dnsBody struct {
 	Version     int        `json:"version"`
 	Type        string     `json:"type"` // query or answer
@@ -42,6 +44,7 @@ type answer struct {
 	RData  string `json:"rdata,omitempty"`
 	SRV    *srv   `json:"srv,omitempty"`
 	SOA    *soa   `json:"soa,omitempty"`
+	SSHFP  *sshfp `json:"sshfp,omitempty"`
 }
 
 type srv struct {
@@ -61,6 +64,13 @@ type soa struct {
 	Minimum uint32 `json:"minimum"`
 }
 
+// sshfp is the fingerprint of a host key (RFC 4255).
+type sshfp struct {
+	Fingerprint string `json:"fingerprint"`
+	Algorithm   uint8  `json:"algo"`
+	Type        uint8  `json:"type"` // of the fingerprint: 1 SHA-1, 2 SHA-256
+}
+
 // grouped is the data of the answers by type.
 type grouped struct {
 	A     []string `json:"A,omitempty"`
@@ -72,6 +82,7 @@ type grouped struct {
 	PTR   []string `json:"PTR,omitempty"`
 	SOA   []soa    `json:"SOA,omitempty"`
 	SRV   []srv    `json:"SRV,omitempty"`
+	SSHFP []sshfp  `json:"SSHFP,omitempty"`
 	TXT   []string `json:"TXT,omitempty"`
 }
 
@@ -82,6 +93,7 @@ func (w *Writer) dns(ev *flow.Event, m *wire.DNS) error {
 		Version:     2,
 		Type:        "query",
 		ID:          m.ID,
+		Z:           m.Flags&0x0040 != 0,
 		Opcode:      m.Opcode,
 		Answers:     answers(m.Answers),
 		Authorities: answers(m.Authority),
@@ -95,12 +107,9 @@ func (w *Writer) dns(ev *flow.Event, m *wire.DNS) error {
 		body.TC = m.Flags&0x0200 != 0
 		body.RD = m.Flags&0x0100 != 0
 		body.RA = m.Flags&0x0080 != 0
-		body.Z = m.Flags&0x0040 != 0
 		body.RCode = rcodeName(m.RCode)
 		body.Grouped = group(body.Answers)
-		if len(m.Questions) > 1 {
-			body.Queries = questions(m.Questions)
-		}
+		body.Queries = questions(m.Questions)
 	}
 	w.begin(m.Proto, m.Proto, &ev.Record, ev.Time)
 	w.line.DNS = &body
@@ -109,6 +118,9 @@ func (w *Writer) dns(ev *flow.Event, m *wire.DNS) error {
 	}
 	for i := range m.Questions {
 		body.RRName, body.RRType = &m.Questions[i].Name, rrtypeName(m.Questions[i].Type)
+		if !m.Response {
+			body.Queries = questions(m.Questions[i : i+1])
+		}
 		if err := w.put(); err != nil || m.Response {
 			return err
 		}
@@ -119,7 +131,11 @@ func (w *Writer) dns(ev *flow.Event, m *wire.DNS) error {
 	return nil
 }
 
+// questions lists questions as version 3 of Suricata's object does.
 func questions(list []wire.DNSQuestion) []question {
+	if len(list) == 0 {
+		return nil
+	}
 	out := make([]question, len(list))
 	for i := range list {
 		out[i] = question{list[i].Name, rrtypeName(list[i].Type)}
@@ -150,12 +166,25 @@ func answers(list []wire.DNSRecord) []answer {
 			a.SRV = &srv{r.Priority, r.Weight, r.Port, r.Target}
 		case r.SOA != nil:
 			a.SOA = new(soa(*r.SOA))
+		case r.Type == typeSSHFP && r.Target != "":
+			a.SSHFP = keyPrint(r.Target)
 		default:
 			a.RData = r.Target
 		}
 		out = append(out, a)
 	}
 	return out
+}
+
+// keyPrint takes "4 2 3ca9...", the form of RFC 4255 section 3.2, apart.
+func keyPrint(text string) *sshfp {
+	var f sshfp
+	var sum []byte
+	if _, err := fmt.Sscanf(text, "%d %d %x", &f.Algorithm, &f.Type, &sum); err != nil {
+		return nil
+	}
+	f.Fingerprint = colonHex(sum)
+	return &f
 }
 
 // group sorts the data of answers by type; nil if there is none.
@@ -171,6 +200,10 @@ func group(list []answer) *grouped {
 			continue
 		case a.SOA != nil:
 			g.SOA = append(g.SOA, *a.SOA)
+			some = true
+			continue
+		case a.SSHFP != nil:
+			g.SSHFP = append(g.SSHFP, *a.SSHFP)
 			some = true
 			continue
 		}

@@ -2,7 +2,10 @@ package eve
 
 import "strconv"
 
-const typeSRV = 33
+const (
+	typeSRV   = 33
+	typeSSHFP = 44
+)
 
 // rrtypeName returns the name of a DNS record type from the IANA registry
 // (https://www.iana.org/assignments/dns-parameters), the number if it is not
@@ -69,7 +72,7 @@ func rrtypeSince1999(t uint16) string {
 		return "APL"
 	case 43:
 		return "DS"
-	case 44:
+	case typeSSHFP:
 		return "SSHFP"
 	case 45:
 		return "IPSECKEY"

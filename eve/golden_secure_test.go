@@ -39,7 +39,8 @@ func TestGoldenDatagramTLS(t *testing.T) {
 	s.udp(client, server, dtlsRecord(1, []byte("\xfe\xfd"+string(make([]byte, 32))+
 		"\x00\x00"+"\x00\x02\xc0\x2b"+"\x01\x00"+
 		"\x00\x16"+"\x00\x00\x00\x12\x00\x10\x00\x00\x0dcloud.example")))
-	s.udp(server, client, dtlsRecord(2, []byte("\xfe\xfd"+string(make([]byte, 32))+"\x00"+"\xc0\x2b"+"\x00"+"\x00\x00")))
+	s.udp(server, client, append(dtlsRecord(2, []byte("\xfe\xfd"+string(make([]byte, 32))+"\x00"+"\xc0\x2b"+"\x00"+"\x00\x00")),
+		dtlsRecord(11, certificateMessage(t)[9:])...))
 	testkit.Golden(t, s.log(), "testdata/datagram_tls.jsonl")
 }
 
@@ -206,9 +207,13 @@ func TestGoldenIKEv1(t *testing.T) {
 
 // dtlsRecord is a handshake message of DTLS 1.2 in one record.
 func dtlsRecord(kind byte, body []byte) []byte {
-	n := byte(len(body))
+	seq := byte(0)
+	if kind == 11 { // follows the ServerHello
+		seq = 1
+	}
+	high, n, all := byte(len(body)>>8), byte(len(body)), len(body)+12
 	return append([]byte{
-		22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, n + 12,
-		kind, 0, 0, n, 0, 0, 0, 0, 0, 0, 0, n,
+		22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, seq, byte(all >> 8), byte(all),
+		kind, 0, high, n, 0, seq, 0, 0, 0, 0, high, n,
 	}, body...)
 }

@@ -246,3 +246,15 @@ func TestBodiless(t *testing.T) {
 		}
 	}
 }
+
+// TestDNSKeyPrint: the fingerprint of a host key, also among the grouped data.
+func TestDNSKeyPrint(t *testing.T) {
+	got := answers([]wire.DNSRecord{{Name: "a.example", Type: typeSSHFP, TTL: 60, Target: "4 2 3ca901"}})
+	want := []answer{{RRName: "a.example", RRType: "SSHFP", TTL: 60, SSHFP: &sshfp{"3c:a9:01", 4, 2}}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("answers (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(&grouped{SSHFP: []sshfp{{"3c:a9:01", 4, 2}}}, group(got)); diff != "" {
+		t.Errorf("grouped (-want +got):\n%s", diff)
+	}
+}

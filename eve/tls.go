@@ -44,6 +44,8 @@ type certificate struct {
 	Fingerprint string `json:"fingerprint,omitempty"` // SHA-1
 	NotBefore   string `json:"notbefore,omitempty"`
 	NotAfter    string `json:"notafter,omitempty"`
+
+	SubjectAltName []string `json:"subjectaltname,omitempty"`
 }
 
 // ja3 is a fingerprint and what it is the hash of.
@@ -109,7 +111,7 @@ func (w *Writer) serverHello(ev *flow.Event, m *wire.ServerHello) error {
 	}); err != nil {
 		return err
 	}
-	if !m.Retry && (m.Resumed || m.Version >= tls13) {
+	if !m.Retry && (m.Resumed || m.TLSVersion() >= tls13) {
 		return w.finish(ev)
 	}
 	return nil
@@ -195,6 +197,8 @@ func describe(m *wire.Certificate) certificate {
 		Serial:    serial(m.Serial),
 		NotBefore: validity(m.NotBefore),
 		NotAfter:  validity(m.NotAfter),
+
+		SubjectAltName: m.Names,
 	}
 	if len(m.Raw) > 0 {
 		sum := sha1.Sum(m.Raw[0]) // what Suricata's rules and lists use as a name; it protects nothing

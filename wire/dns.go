@@ -27,6 +27,9 @@ const (
 	maxDNSQuestions = 256
 	// maxTXTStrings bounds the strings kept of one TXT record.
 	maxTXTStrings = 64
+	// maxKeyPrint is the length of the longest hash that RFC 6594 and those after
+	// it may bring: SHA-512.
+	maxKeyPrint = 64
 	// minDNSRecord is the root name, type, class, TTL and length.
 	minDNSRecord = 11
 )
@@ -51,6 +54,7 @@ const (
 	dnsTypeSRV   = 33
 	dnsTypeDNAME = 39
 	dnsTypeOPT   = 41
+	dnsTypeSSHFP = 44
 )
 
 // Errors on paths that a flood of bad packets can take are built once.
@@ -328,6 +332,11 @@ func (p *dnsParser) data(rec *DNSRecord, start, end int) (keep bool, err error) 
 		rec.Target, err = p.target(start+6, end)
 	case dnsTypeTXT:
 		rec.Text, err = p.texts(data)
+	case dnsTypeSSHFP:
+		if len(data) > 2 && len(data) <= 2+maxKeyPrint {
+			rec.Target = p.names.text(fmt.Appendf(p.text[:0], "%d %d %x", data[0], data[1], data[2:]))
+		}
+		return false, nil
 	default:
 		return false, nil
 	}

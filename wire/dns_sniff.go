@@ -86,6 +86,9 @@ func sniffDNSStream(_ Dir, b []byte) Match {
 	if len(msg) < dnsHeaderLen {
 		return plausibleDNSPrefix(msg, size)
 	}
+	if maintenance(msg) {
+		return sniffDNSMaintenance(msg, size)
+	}
 	if !plausibleDNSHeader(msg) || !plausibleDNSSize(msg, size) {
 		return No
 	}
@@ -103,6 +106,31 @@ func sniffDNSStream(_ Dir, b []byte) Match {
 	return Yes
 }
 
+// maintenance tells the header of a NOTIFY (RFC 1996) or an UPDATE (RFC 2136):
+// one zone, no assigned flags in a request.
+func maintenance(b []byte) bool {
+	const notify, update = 4, 5
+	flags, h := binary.BigEndian.Uint16(b[2:]), dnsHeaderOf(b)
+	opcode := flags >> 11 & 15
+	return (opcode == notify || opcode == update) && h.questions == 1 && flags&dnsFlagZ == 0 &&
+		(flags&dnsFlagResponse != 0 || flags&15 == 0)
+}
+
+// sniffDNSMaintenance recognises them by their question, which asks for the SOA
+// of the zone, and by entries that end where the message does, if that is there.
+func sniffDNSMaintenance(msg []byte, size int) Match {
+	end, ok := plainQuestionEnd(msg)
+	switch {
+	case !ok || end > size && len(msg) == size:
+		return No
+	case end > len(msg):
+		return Maybe
+	case binary.BigEndian.Uint16(msg[end-4:]) != dnsTypeSOA:
+		return No
+	}
+	return matchIf(len(msg) < size || endsDNSMessage(msg, 0))
+}
+
 // sniffDNSDatagram recognises a complete DNS message with exactly one
 // question, which ends where the datagram does.
 func sniffDNSDatagram(b []byte) bool {
@@ -115,8 +143,10 @@ func sniffDNSDatagram(b []byte) bool {
 
 // plausibleDNSPrefix judges a message of which not even the header is there.
 func plausibleDNSPrefix(msg []byte, size int) Match {
-	if len(msg) >= 4 && !plausibleDNSFlags(binary.BigEndian.Uint16(msg[2:])) {
-		return No
+	if len(msg) >= 4 {
+		if opcode := msg[2] >> 3 & 15; opcode != 4 && opcode != 5 && !plausibleDNSFlags(binary.BigEndian.Uint16(msg[2:])) {
+			return No
+		}
 	}
 	if len(msg) >= 3 && !plausibleDNSSize(msg, size) {
 		return No

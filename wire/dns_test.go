@@ -69,6 +69,19 @@ func TestParseDNS(t *testing.T) {
 			},
 		},
 		{
+			name: "fingerprint of a host key", parse: new(dnsParser).dns,
+			in: join(dnsHead(0x81, 0x80, 1, 2, 0, 0), questionA,
+				pointer12, 0, 44, 0, 1, ttl60, 0, 5, 4, 2, 0x3c, 0xa9, 0x01,
+				pointer12, 0, 44, 0, 1, ttl60, 0, 2, 4, 2), // without one
+			want: &DNS{
+				Proto: "dns", ID: 0x1234, Response: true, Flags: 0x8180, Questions: question,
+				Answers: []DNSRecord{
+					{Name: "example.com", Type: 44, TTL: 60, Target: "4 2 3ca901"},
+					{Name: "example.com", Type: 44, TTL: 60},
+				},
+			},
+		},
+		{
 			name: "alias, then its address under the name at offset 41", parse: new(dnsParser).dns,
 			in: join(dnsHead(0x81, 0x80, 1, 2, 0, 0), questionA,
 				pointer12, 0, 5, 0, 1, ttl60, 0, 4, 1, "a", pointer12,
@@ -355,6 +368,10 @@ func TestSniffDNS(t *testing.T) {
 		{"no question", dnsHead(1, 0, 0, 0, 0, 0), false, No},
 		{"reserved bit", join(dnsHead(1, 0x40, 1, 0, 0, 0), questionA), false, No},
 		{"query with an rcode", join(dnsHead(1, 3, 1, 0, 0, 0), questionA), false, No},
+		{"update", join(dnsHead(0x28, 0, 1, 0, 1, 0), 3, "com", 0, 0, 6, 0, 1, 1, "a", 0xc0, 12, 0, 1, 0, 1, ttl60, 0, 4, 192, 0, 2, 7), false, Yes},
+		{"update of no zone", join(dnsHead(0x28, 0, 1, 0, 0, 0), 3, "com", 0, 0, 1, 0, 1), false, No},
+		{"update with a record beyond the end", join(dnsHead(0x28, 0, 1, 0, 1, 0), 3, "com", 0, 0, 6, 0, 1, 1, "a", 0xc0, 12, 0, 1), false, No},
+		{"refused notify", join(dnsHead(0xa4, 5, 1, 0, 0, 0), 3, "com", 0, 0, 6, 0, 1), false, Yes},
 		{"opcode 2", join(dnsHead(0x11, 0, 1, 0, 0, 0), questionA), false, No},
 		{"class 7", join(dnsHead(1, 0, 1, 0, 0, 0), 1, "a", 0, 0, 1, 0, 7), false, No},
 		{"answers in a query", join(dnsHead(1, 0, 1, 3, 0, 0), questionA), false, No},

@@ -44,7 +44,7 @@ type DNSRecord struct {
 	Type             uint16
 	TTL              uint32     // seconds
 	Addr             netip.Addr // A, AAAA
-	Target           string     // CNAME, PTR, NS, MX, SRV, DNAME
+	Target           string     // CNAME, PTR, NS, MX, SRV, DNAME; of SSHFP "algorithm type hex" (RFC 4255)
 	Port             uint16     // SRV, as Priority and Weight
 	Priority, Weight uint16
 	Text             []string // TXT, each string cut at 255 bytes
