@@ -33,7 +33,8 @@ type httpBody struct {
 	Authorization   string `json:"authorization,omitempty"`
 	WWWAuthenticate string `json:"www_authenticate,omitempty"`
 
-	HTTP2 *http2Body `json:"http2,omitempty"`
+	Version string     `json:"version,omitempty"` // of HTTP/2: "2"
+	HTTP2   *http2Body `json:"http2,omitempty"`
 }
 
 // contentRange is which part of the whole a response holds (RFC 9110 section
@@ -112,7 +113,11 @@ func (w *Writer) transaction(r *flow.Record, q *request, m *wire.HTTPResponse, a
 	case m != nil && m.Stream != 0:
 		body.HTTP2 = &http2Body{m.Stream}
 	}
-	w.begin("http", "http", r, at)
+	app := "http"
+	if body.HTTP2 != nil {
+		app, body.Version = "http2", "2"
+	}
+	w.begin("http", app, r, at)
 	w.line.HTTP = &body
 	return w.put()
 }

@@ -18,7 +18,11 @@ type loginBody struct {
 
 // login writes a login as an event of its protocol.
 func (w *Writer) login(ev *flow.Event, m *wire.Login) error {
-	w.begin(m.Service, m.Service, &ev.Record, ev.Time)
+	app := m.Service
+	if app == "http" && ev.Record.App == "http2" {
+		app = ev.Record.App
+	}
+	w.begin(m.Service, app, &ev.Record, ev.Time)
 	w.line.Login = &loginBody{
 		User: m.User, Mechanism: m.Mechanism, Outcome: m.Outcome.String(),
 		Inferred: m.Inferred, Clear: m.Clear, Default: m.Default,

@@ -83,6 +83,9 @@ func (s *httpStream) Feed(dir Dir, b []byte, msgs []Message) (int, []Message, er
 		case No:
 		}
 	}
+	if s.two != nil && s.disagree(dir, b) {
+		s.two, s.half[dir.Other()].phase = nil, phaseOpaque
+	}
 	if s.two != nil {
 		return s.two.Feed(dir, b, msgs)
 	}
@@ -114,6 +117,12 @@ func (s *httpStream) Feed(dir Dir, b []byte, msgs []Message) (int, []Message, er
 		return n, msgs, ErrDone
 	}
 	return n, msgs, nil
+}
+
+// disagree tells a client of HTTP/1 whose server began with HTTP/2: what that
+// says will not be an answer.
+func (s *httpStream) disagree(dir Dir, b []byte) bool {
+	return !s.two.known && s.two.half[dir.Other()].begun && sniffHTTP2Preface(b) == No && sniffHTTP(dir, b) == Yes
 }
 
 // Skip implements Skipper: bodies need not be fed.

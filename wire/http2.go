@@ -15,6 +15,7 @@ const (
 	http2FrameLen = 9
 
 	http2Headers      = 1 // frame types (section 6)
+	http2Settings     = 4
 	http2PushPromise  = 5
 	http2Continuation = 9
 
@@ -29,6 +30,9 @@ const (
 	maxHTTP2Block = 64 << 10
 	maxHTTP2Table = 64 << 10
 	maxHTTP2Frame = 1 << 20 // far above the 16 KiB that ends begin with
+	// maxHTTP2Waiting is the longest frame of headers that is waited for as a
+	// whole: of a connection some 16 KiB are kept, and a longer one would not fit.
+	maxHTTP2Waiting = 8 << 10
 )
 
 var (
@@ -40,13 +44,15 @@ var (
 // httpStream whose client begins with the preface.
 type http2Stream struct {
 	half   [2]http2Half
+	known  bool // the preface was read: one end is the client
 	logins httpLogins
 }
 
 // http2Half is one direction.
 type http2Half struct {
-	begun   bool // the client's preface was read
-	left    int  // bytes of a frame that is passed over, still to come
+	begun   bool   // a preface was read, or a first frame where none is due
+	left    int    // bytes of a frame that is passed over, still to come
+	part    []byte // of a long frame
 	decoder *hpack.Decoder
 	block   []byte // of a header block that continues
 	stream  uint32 // it belongs to
@@ -60,8 +66,37 @@ type http2Fields struct {
 	authorization string
 }
 
-// sniffHTTP2 recognises the client's preface.
-func sniffHTTP2(_ Dir, b []byte) Match {
+// sniffHTTP2 recognises the client's preface, and the settings of a server that
+// does not wait for it (section 3.4).
+func sniffHTTP2(dir Dir, b []byte) Match {
+	if len(b) > 0 && b[0] == 0 && dir == FromServer {
+		return sniffHTTP2Settings(b)
+	}
+	return sniffHTTP2Preface(b)
+}
+
+// sniffHTTP2Settings recognises a SETTINGS frame with settings: one without
+// says too little.
+func sniffHTTP2Settings(b []byte) Match {
+	// Length, type, flags, stream; the high byte of the first identifier.
+	const settings = "\x00\x00.\x04\x00\x00\x00\x00\x00\x00"
+	const each = 6 // bytes of a setting (section 6.5.1)
+	for i, c := range b[:min(len(b), len(settings))] {
+		switch {
+		case i == 2 && c%each != 0, i != 2 && i != len(settings)-1 && c != settings[i]:
+			return No
+		case i == len(settings)-1 && b[2] > 0 && c != 0:
+			return No
+		}
+	}
+	if len(b) <= len(settings) || b[2] == 0 {
+		return Maybe
+	}
+	const last = 9 // SETTINGS_NO_RFC7540_PRIORITIES, the highest in use
+	return matchIf(b[len(settings)] >= 1 && b[len(settings)] <= last)
+}
+
+func sniffHTTP2Preface(b []byte) Match {
 	n := min(len(b), len(http2Preface))
 	switch {
 	case string(b[:n]) != http2Preface[:n]:
@@ -79,12 +114,13 @@ func (s *http2Stream) Feed(dir Dir, b []byte, msgs []Message) (int, []Message, e
 		return 0, msgs, nil
 	}
 	if !h.begun {
-		switch m := sniffHTTP2(dir, b); {
-		case m == Yes:
-			n = len(http2Preface)
-		case m == Maybe && b[0] == http2Preface[0]:
+		switch m := sniffHTTP2Preface(b); {
+		case m == Yes && !s.known:
+			n, s.known = len(http2Preface), true
+		case m == Maybe && !s.known:
 			return 0, msgs, nil
-		case !s.half[dir.Other()].begun: // who answers has no preface
+		case s.known: // who answers has no preface
+		case s.half[dir.Other()].begun || sniffHTTP2Settings(b) == No:
 			return 0, msgs, errHTTP2Kind
 		}
 		h.begun = true
@@ -118,7 +154,7 @@ func (s *http2Stream) Flush(dir Dir, _ []byte, msgs []Message) []Message {
 func (s *http2Stream) Retained() int {
 	n := 0
 	for i := range s.half {
-		n += cap(s.half[i].block)
+		n += cap(s.half[i].block) + cap(s.half[i].part)
 		if s.half[i].decoder != nil {
 			n += maxHTTP2Table / 8 // what tables of 4 KiB take, mostly
 		}
@@ -134,6 +170,9 @@ func (s *http2Stream) frame(dir Dir, b []byte, msgs []Message) (int, []Message, 
 		used := min(h.left, len(b))
 		h.left -= used
 		return used, msgs, nil
+	}
+	if len(h.part) > 0 {
+		return s.gather(dir, b, msgs)
 	}
 	if len(b) < http2FrameLen {
 		return 0, msgs, nil
@@ -152,7 +191,12 @@ func (s *http2Stream) frame(dir Dir, b []byte, msgs []Message) (int, []Message, 
 	if size > maxHTTP2Block || len(h.block)+size > maxHTTP2Block {
 		return 0, msgs, errHTTP2Frame
 	}
-	if len(b) < http2FrameLen+size {
+	switch {
+	case len(b) >= http2FrameLen+size:
+	case size > maxHTTP2Waiting:
+		h.part = append(h.part, b...)
+		return len(b), msgs, nil
+	default:
 		return 0, msgs, nil
 	}
 	part, ok := http2Fragment(kind, flags, b[http2FrameLen:http2FrameLen+size])
@@ -175,6 +219,21 @@ func (s *http2Stream) frame(dir Dir, b []byte, msgs []Message) (int, []Message, 
 	}
 	msgs, err := s.headers(dir, part, msgs)
 	return http2FrameLen + size, msgs, err
+}
+
+// gather puts a long frame together.
+func (s *http2Stream) gather(dir Dir, b []byte, msgs []Message) (int, []Message, error) {
+	h := &s.half[dir]
+	size := int(h.part[0])<<16 | int(h.part[1])<<8 | int(h.part[2])
+	n := min(http2FrameLen+size-len(h.part), len(b))
+	h.part = append(h.part, b[:n]...)
+	if len(h.part) < http2FrameLen+size {
+		return n, msgs, nil
+	}
+	whole := h.part
+	h.part = nil
+	_, msgs, err := s.frame(dir, whole, msgs)
+	return n, msgs, err
 }
 
 // http2Fragment returns the part of a header block in the payload of a frame,

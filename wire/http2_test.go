@@ -190,8 +190,88 @@ func TestHTTP2Frames(t *testing.T) {
 			}
 		}
 	}
-	if _, err := play(t, newHTTPStream(), []chunk{{FromServer, settings}}, 0); !errors.Is(err, ErrNotMine) {
+	if _, err := play(t, newHTTPStream(), []chunk{{FromServer, h2Frame(1, 4, 1, get)}}, 0); !errors.Is(err, ErrNotMine) {
 		t.Errorf("without a preface: got %v", err)
+	}
+}
+
+// TestHTTP2ServerFirst: a server need not wait for the preface, and a client
+// must have one (RFC 9113 section 3.4).
+func TestHTTP2ServerFirst(t *testing.T) {
+	// SETTINGS_MAX_CONCURRENT_STREAMS = 100, as nghttpd says it at once.
+	settings := h2Frame(4, 0, 0, 0, 3, 0, 0, 0, 100)
+	get := h2Frame(1, 5, 13, h2Block(":method", "GET", ":path", "/index.html", ":authority", "a"))
+	ok := h2Frame(1, 4, 13, h2Block(":status", "200", "content-length", "19"))
+	want := []Message{
+		&HTTPRequest{Method: "GET", Target: "/index.html", Version: "HTTP/2", Stream: 13, Host: "a", Length: -1},
+		&HTTPResponse{Status: 200, Version: "HTTP/2", Stream: 13, Length: 19},
+	}
+	for _, first := range [][]byte{settings, h2Frame(4, 0, 0)} {
+		chunks := []chunk{{FromServer, first}, {FromClient, join(http2Preface, h2Frame(4, 0, 0), get)}, {FromServer, ok}}
+		for _, step := range []int{0, 1, 10} {
+			msgs, err := play(t, newHTTPStream(), chunks, step)
+			if err != nil {
+				t.Errorf("step %d: %v", step, err)
+			}
+			if diff := cmp.Diff(want, msgs); diff != "" {
+				t.Errorf("step %d: messages differ (-want +got):\n%s", step, diff)
+			}
+			if len(msgs) > 0 && msgs[0].Protocol() != "http2" {
+				t.Errorf("protocol %s", msgs[0].Protocol())
+			}
+		}
+	}
+	// A client that would rather upgrade is not understood, and asks all the same.
+	old := []chunk{{FromServer, settings}, {FromClient, []byte("GET / HTTP/1.1\r\nUpgrade: h2c\r\n\r\n")}, {FromServer, settings}}
+	msgs, err := play(t, newHTTPStream(), old, 0)
+	if diff := cmp.Diff([]Message{&HTTPRequest{Method: "GET", Target: "/", Version: "HTTP/1.1", Upgrade: "h2c", Length: -1}}, msgs); diff != "" || err != nil {
+		t.Errorf("a client of HTTP/1: %v, messages differ (-want +got):\n%s", err, diff)
+	}
+	if _, err := play(t, newHTTPStream(), []chunk{{FromServer, settings}, {FromClient, get}}, 0); !errors.Is(err, ErrNotMine) {
+		t.Errorf("a client without preface: got %v", err)
+	}
+	for _, tt := range []struct {
+		name string
+		in   []byte
+		want Match
+	}{
+		{"settings", settings, Yes},
+		{"no settings", h2Frame(4, 0, 0), Maybe},
+		{"first bytes", settings[:10], Maybe},
+		{"acknowledgement", h2Frame(4, 1, 0), No},
+		{"of a stream", h2Frame(4, 0, 1, 0, 3, 0, 0, 0, 100), No},
+		{"of seven bytes", h2Frame(4, 0, 0, 0, 3, 0, 0, 0, 100, 0), No},
+		{"an identifier that is not in use", h2Frame(4, 0, 0, 0, 77, 0, 0, 0, 1), No},
+		{"data", h2Frame(0, 0, 1, "abc"), No},
+	} {
+		if got := sniffAnyHTTP(FromServer, tt.in); got != tt.want {
+			t.Errorf("%s: got %v, want %v", tt.name, got, tt.want)
+		}
+	}
+	if got := sniffAnyHTTP(FromClient, settings); got != No {
+		t.Errorf("settings of a client: got %v", got)
+	}
+}
+
+// TestHTTP2LongBlock: headers of more than is kept of a connection, in frames
+// as long as they may be by default.
+func TestHTTP2LongBlock(t *testing.T) {
+	const most = 16 << 10
+	block := h2Block(":method", "GET", ":path", "/", "x-long", strings.Repeat("\x01", 20000), ":authority", "a")
+	if len(block) < most+100 {
+		t.Fatalf("a block of %d bytes", len(block))
+	}
+	in := join(http2Preface, h2Frame(1, 0, 1, block[:most]), h2Frame(9, 4, 1, block[most:]))
+	want := []Message{&HTTPRequest{Method: "GET", Target: "/", Version: "HTTP/2", Stream: 1, Host: "a", Length: -1}}
+	for _, step := range []int{0, 1448} {
+		s := newHTTPStream()
+		msgs, err := play(t, s, []chunk{{FromClient, in}}, step)
+		if err != nil {
+			t.Errorf("step %d: %v", step, err)
+		}
+		if diff := cmp.Diff(want, msgs); diff != "" {
+			t.Errorf("step %d: messages differ (-want +got):\n%s", step, diff)
+		}
 	}
 }
 
@@ -213,6 +293,7 @@ func FuzzHTTP2(f *testing.F) {
 	get := h2Block(":method", "GET", ":path", "/", "authorization", "Basic YTpi")
 	f.Add(join(255, http2Preface, h2Frame(4, 0, 0), h2Frame(1, 4, 1, get), h2Frame(1, 4, 3, get)))
 	f.Add(join(3, http2Preface, h2Frame(1, 4, 1, h2Block(":status", "200"))))
+	f.Add(join(40, h2Frame(4, 0, 0, 0, 3, 0, 0, 0, 100), http2Preface, h2Frame(1, 4, 1, get)))
 	f.Fuzz(func(t *testing.T, b []byte) { fuzzStream(t, newHTTPStream, b) })
 }
 

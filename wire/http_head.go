@@ -6,13 +6,19 @@ import (
 	"strings"
 )
 
+// maxHTTPEmptyLines before a request are passed over by its recogniser.
+const maxHTTPEmptyLines = 4
+
 // sniffAnyHTTP recognises the first bytes of a connection: of HTTP/1, or the
 // preface of HTTP/2.
 func sniffAnyHTTP(dir Dir, b []byte) Match {
 	if m := sniffHTTP2(dir, b); m != No {
 		return m
 	}
-	if len(b) > 0 && b[0] == '\r' { // an empty line before the request, see httpStream.head
+	for range maxHTTPEmptyLines { // before the request, see httpStream.head
+		if len(b) == 0 || b[0] != '\r' {
+			break
+		}
 		switch {
 		case prefix(b, []byte("\r\n")) == No:
 			return No
@@ -221,9 +227,9 @@ func parseHTTPResponse(head []byte) (*HTTPResponse, httpFraming) {
 		case fieldIs(name, "server"):
 			m.Server = fieldText(value)
 		case fieldIs(name, "content-type"):
-			m.ContentType = fieldText(value)
+			m.ContentType = again(m.ContentType, fieldText(value))
 		case fieldIs(name, "location"):
-			m.Location = fieldText(value)
+			m.Location = again(m.Location, fieldText(value))
 		case fieldIs(name, "content-range"):
 			m.ContentRange = fieldText(value)
 		case fieldIs(name, "upgrade"):
@@ -355,8 +361,19 @@ func authScheme(value []byte, credentials bool) string {
 	return string(value[:end])
 }
 
-// contentLength is -1 for what is not a decimal number below 2^63.
+// contentLength is -1 for what is not a decimal number below 2^63, or a list of
+// the same one, as which proxies pass on fields that came twice (RFC 9110
+// section 8.6).
 func contentLength(value []byte) int64 {
+	if first, rest, ok := bytes.Cut(value, []byte(",")); ok {
+		n := contentLength(bytes.TrimSpace(first))
+		for one := range bytes.SplitSeq(rest, []byte(",")) {
+			if contentLength(bytes.TrimSpace(one)) != n {
+				return -1
+			}
+		}
+		return n
+	}
 	if len(value) == 0 || !isDigit(value[0]) {
 		return -1
 	}

@@ -168,6 +168,21 @@ func TestHTTPStream(t *testing.T) {
 			want: []Message{&HTTPRequest{Method: "GET", Target: "/", Version: "HTTP/1.1", Length: 2}},
 		},
 		{
+			name: "one length twice, as proxies join it, and in two fields",
+			in: []chunk{{FromClient, []byte("GET / HTTP/1.1\r\nContent-Length: 3, 3\r\n\r\nabcGET / HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc" +
+				"GET / HTTP/1.1\r\nContent-Length: 3, 4\r\n\r\n" + getBytes)}},
+			want: []Message{
+				&HTTPRequest{Method: "GET", Target: "/", Version: "HTTP/1.1", Length: 3},
+				&HTTPRequest{Method: "GET", Target: "/", Version: "HTTP/1.1", Length: 3},
+				&HTTPRequest{Method: "GET", Target: "/", Version: "HTTP/1.1", Length: -1},
+			},
+		},
+		{
+			name: "fields of a response that are sent twice",
+			in:   []chunk{{FromServer, []byte("HTTP/1.1 302 Found\r\nLocation: /1\r\nLocation: /2\r\nContent-Type: a/b\r\nContent-Type: c/d\r\nContent-Length: 0\r\n\r\n")}},
+			want: []Message{&HTTPResponse{Status: 302, Version: "HTTP/1.1", Location: "/1, /2", ContentType: "a/b, c/d", Length: 0}},
+		},
+		{
 			name: "secret without a scheme",
 			in:   []chunk{{FromClient, []byte("GET / HTTP/1.1\r\nAuthorization: hunter2\r\n\r\n")}},
 			want: []Message{&HTTPRequest{Method: "GET", Target: "/", Version: "HTTP/1.1", Length: -1}},
@@ -266,6 +281,9 @@ func TestSniffHTTP(t *testing.T) {
 		{"HTTP/1.1 2x", No},
 		{"HTTP/2", No},
 		{"PRI * HTTP/2.0\r\n", Maybe}, // the preface of HTTP/2 goes on
+		{"\r\n\r\nGET / HTTP/1.1\r\n", Yes},
+		{"\r\n\r", Maybe},
+		{strings.Repeat("\r\n", 9), No},
 		{"PRI * HTTP/2.0\r\n\r\nXY", No},
 		{"PRI * HTTP/2", Maybe},
 		{"SSH-2.0-OpenSSH_9.6 Debian\r\n", No},
@@ -287,7 +305,6 @@ func TestSniffHTTP(t *testing.T) {
 		{"\r\n", Maybe},
 		{"\r\nGE", Maybe},
 		{"\r\nGET / HTTP/1.1\r\n", Yes},
-		{"\r\n\r\nGET / HTTP/1.1\r\n", No},
 		{"\rG", No},
 		{"\r\n220 ready\r\n", No},
 	} {

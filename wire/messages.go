@@ -194,7 +194,7 @@ type HTTPRequest struct {
 }
 
 // Protocol implements Message.
-func (*HTTPRequest) Protocol() string { return "http" }
+func (m *HTTPRequest) Protocol() string { return httpName(m.Stream) }
 
 // HTTPResponse is the head of an HTTP/1 response, or the fields of one of HTTP/2.
 type HTTPResponse struct {
@@ -213,7 +213,14 @@ type HTTPResponse struct {
 }
 
 // Protocol implements Message.
-func (*HTTPResponse) Protocol() string { return "http" }
+func (m *HTTPResponse) Protocol() string { return httpName(m.Stream) }
+
+func httpName(stream uint32) string {
+	if stream != 0 {
+		return "http2"
+	}
+	return "http"
+}
 
 // DHCPv4 is one DHCP or BOOTP message (RFC 2131, RFC 2132).
 type DHCPv4 struct {

@@ -50,7 +50,7 @@ func (d Dir) Other() Dir { return d ^ 1 }
 // *Certificate, *TLSAlert, *HTTPRequest, *HTTPResponse, *DHCPv4 or *ARP.
 type Message interface {
 	// Protocol is the name of the protocol in the EVE vocabulary: "dns",
-	// "mdns", "llmnr", "tls", "http", "dhcp", "arp", "quic", "dtls".
+	// "mdns", "llmnr", "tls", "http", "http2", "dhcp", "arp", "quic", "dtls".
 	Protocol() string
 }
 
