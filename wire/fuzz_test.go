@@ -200,6 +200,8 @@ func FuzzTLS(f *testing.F) {
 
 func FuzzHTTP(f *testing.F) {
 	fuzzSeeds(f, 80, 8080)
+	f.Add([]byte("\x40POST /login?pwd=1 HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 30\r\n\r\n{\"user\":\"a\",\"password\": \"b\\\"c\"}"))
+	f.Add([]byte("\x40POST / HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 20\r\n\r\nuser=%61+b&pass=%4z&"))
 	f.Fuzz(func(t *testing.T, b []byte) { fuzzStream(t, newHTTPStream, b) })
 }
 

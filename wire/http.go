@@ -42,6 +42,7 @@ type httpHalf struct {
 	phase   httpPhase
 	left    int64 // bytes of the body or chunk still to come
 	scanned int   // bytes of the unfinished head that hold no end of head
+	form    httpForm
 }
 
 type httpPhase uint8
@@ -52,6 +53,7 @@ const (
 	phaseChunkSize           // a line with the size of the next chunk
 	phaseChunk               // left bytes and the line end that closes the chunk
 	phaseTrailer             // fields after the last chunk, up to an empty line
+	phaseForm                // left bytes of a form, then a head
 	phaseConnect             // a CONNECT waits for its answer
 	phaseOpaque              // until the connection closes
 )
@@ -97,6 +99,8 @@ func (s *httpStream) Feed(dir Dir, b []byte, msgs []Message) (int, []Message, er
 			used, msgs, err = s.head(dir, b[n:], msgs)
 		case phaseBody, phaseChunk:
 			used = h.body(len(b) - n)
+		case phaseForm:
+			used = s.form(dir, b[n:])
 		case phaseChunkSize:
 			used, err = h.chunkSize(b[n:])
 		case phaseTrailer:
@@ -276,7 +280,7 @@ func (s *httpStream) head(dir Dir, b []byte, msgs []Message) (int, []Message, er
 	if m, framing := parseHTTPResponse(b[:end]); m != nil {
 		msgs = append(msgs, m)
 		if m.Status >= 200 && s.queue.count > 0 {
-			msgs = s.logins.responded(s.queue.popped, m.Status, msgs)
+			msgs = s.logins.responded(s.queue.popped, m, msgs)
 		}
 		return end, msgs, s.responded(dir, m, framing)
 	}
@@ -284,10 +288,17 @@ func (s *httpStream) head(dir Dir, b []byte, msgs []Message) (int, []Message, er
 	if m == nil {
 		return 0, msgs, errHTTPKind
 	}
-	if s.queue.count < maxHTTPQueue {
-		s.logins.requested(dir, b[:end], m, s.queue.popped+uint32(s.queue.count))
+	number, known := s.queue.popped+uint32(s.queue.count), s.queue.count < maxHTTPQueue
+	if known {
+		s.logins.requested(dir, b[:end], m, number)
+		if framing.query != nil {
+			s.logins.waitForm(number, dir, framing.query)
+		}
 	}
 	s.requested(dir, m, framing)
+	if h.form = formOf(m, number); known && h.phase == phaseBody && h.form.kind != formNone {
+		h.phase = phaseForm
+	}
 	return end, append(msgs, m), nil
 }
 

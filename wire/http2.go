@@ -64,6 +64,7 @@ type http2Fields struct {
 	request       HTTPRequest
 	response      HTTPResponse
 	authorization string
+	query         *Login // of a target that holds a secret
 }
 
 // sniffHTTP2 recognises the client's preface, and the settings of a server that
@@ -284,9 +285,12 @@ func (s *http2Stream) headers(dir Dir, block []byte, msgs []Message) ([]Message,
 		if login := httpScheme([]byte(h.fields.authorization)); login != nil {
 			s.logins.wait(h.stream, dir, login)
 		}
+		if h.fields.query != nil {
+			s.logins.waitForm(h.stream, dir, h.fields.query)
+		}
 		return append(msgs, q), nil
 	case r.Status >= 200:
-		return s.logins.responded(h.stream, r.Status, append(msgs, r)), nil
+		return s.logins.responded(h.stream, r, append(msgs, r)), nil
 	case r.Status > 0:
 		return append(msgs, r), nil
 	}
@@ -301,7 +305,8 @@ func (f *http2Fields) add(name, value string) {
 	case ":method":
 		q.Method = value[:min(len(value), maxHTTPMethod)]
 	case ":path":
-		q.Target = strings.Clone(value[:min(len(value), maxHTTPTarget)])
+		q.Target, f.query = redactQuery(value)
+		q.Target = strings.Clone(q.Target[:min(len(q.Target), maxHTTPTarget)])
 	case ":authority":
 		q.Host = text()
 	case "host":
@@ -315,14 +320,14 @@ func (f *http2Fields) add(name, value string) {
 	case "user-agent":
 		q.UserAgent = text()
 	case "referer":
-		q.Referer = text()
+		q.Referer, _ = redactQuery(text())
 	case "server":
 		r.Server = text()
 	case "content-type":
 		q.ContentType = text()
 		r.ContentType = q.ContentType
 	case "location":
-		r.Location = text()
+		r.Location, _ = redactQuery(text())
 	case "content-length":
 		q.Length = contentLength([]byte(value))
 		r.Length = q.Length

@@ -147,7 +147,8 @@ func simpleRequest(b []byte) (target []byte, n int) {
 type httpFraming struct {
 	length    int64 // the last Content-Length, -1 if absent or no number
 	chunked   bool
-	conflicts bool // lengths that contradict each other
+	conflicts bool   // lengths that contradict each other
+	query     *Login // of a request whose target holds a secret
 }
 
 // field takes in a field if it is about framing.
@@ -182,8 +183,12 @@ func parseHTTPRequest(head []byte) (*HTTPRequest, httpFraming) {
 	}
 	m := &HTTPRequest{
 		Method:  httpMethod(method),
-		Target:  string(target[:min(len(target), maxHTTPTarget)]),
+		Target:  string(target),
 		Version: httpVersionText(version),
+	}
+	m.Target, framing.query = redactQuery(m.Target)
+	if len(m.Target) > maxHTTPTarget {
+		m.Target = strings.Clone(m.Target[:maxHTTPTarget])
 	}
 	for name, value, ok := nextField(&rest); ok; name, value, ok = nextField(&rest) {
 		switch {
@@ -192,7 +197,7 @@ func parseHTTPRequest(head []byte) (*HTTPRequest, httpFraming) {
 		case fieldIs(name, "user-agent"):
 			m.UserAgent = again(m.UserAgent, fieldText(value))
 		case fieldIs(name, "referer"):
-			m.Referer = fieldText(value)
+			m.Referer, _ = redactQuery(fieldText(value))
 		case fieldIs(name, "upgrade"):
 			m.Upgrade = fieldText(value)
 		case fieldIs(name, "authorization"):
@@ -229,7 +234,8 @@ func parseHTTPResponse(head []byte) (*HTTPResponse, httpFraming) {
 		case fieldIs(name, "content-type"):
 			m.ContentType = again(m.ContentType, fieldText(value))
 		case fieldIs(name, "location"):
-			m.Location = again(m.Location, fieldText(value))
+			location, _ := redactQuery(fieldText(value))
+			m.Location = again(m.Location, location)
 		case fieldIs(name, "content-range"):
 			m.ContentRange = fieldText(value)
 		case fieldIs(name, "upgrade"):

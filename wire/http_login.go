@@ -19,6 +19,7 @@ type httpLogins struct {
 type httpLogin struct {
 	request uint32 // its number on the connection, or its stream
 	from    Dir
+	form    bool // of a form or a query, which pages answer as they like
 	login   *Login
 }
 
@@ -39,38 +40,59 @@ func (l *httpLogins) requested(dir Dir, head []byte, m *HTTPRequest, number uint
 // wait notes a login until its request is answered.
 func (l *httpLogins) wait(number uint32, dir Dir, login *Login) {
 	if len(l.waiting) < maxHTTPQueue {
-		l.waiting = append(l.waiting, httpLogin{number, dir, login})
+		l.waiting = append(l.waiting, httpLogin{request: number, from: dir, login: login})
 	}
 }
 
-// responded tells the login of a request that has been answered.
-func (l *httpLogins) responded(number uint32, status int, msgs []Message) []Message {
-	i := slices.IndexFunc(l.waiting, func(w httpLogin) bool { return w.request == number })
-	if i < 0 {
-		return msgs
+// waitForm notes that of a form or a query.
+func (l *httpLogins) waitForm(number uint32, dir Dir, login *Login) {
+	if len(l.waiting) < maxHTTPQueue {
+		l.waiting = append(l.waiting, httpLogin{number, dir, true, login})
 	}
-	m := l.waiting[i].login
-	l.waiting = slices.Delete(l.waiting, i, i+1)
-	switch {
-	case status == 401 || status == 403 || status == 407:
-		m.Outcome = Failed
-	case status/100 == 2 || status/100 == 3:
-		m.Outcome = Succeeded
+}
+
+// responded tells the logins of a request that has been answered.
+func (l *httpLogins) responded(number uint32, m *HTTPResponse, msgs []Message) []Message {
+	for {
+		i := slices.IndexFunc(l.waiting, func(w httpLogin) bool { return w.request == number })
+		if i < 0 {
+			return msgs
+		}
+		w := l.waiting[i]
+		l.waiting = slices.Delete(l.waiting, i, i+1)
+		w.conclude(m)
+		msgs = l.tell(&w, msgs)
 	}
-	return l.tell(m, msgs)
+}
+
+// conclude reads the outcome of a login. A page that is sent in answer to a form
+// may say anything; a redirect leads back to the form or on.
+func (w *httpLogin) conclude(m *HTTPResponse) {
+	switch login := w.login; {
+	case m.Status == 401 || m.Status == 403 || m.Status == 407:
+		login.Outcome = Failed
+	case w.form && m.Status/100 == 3 && m.Location != "":
+		login.Outcome, login.Inferred = Succeeded, true
+		if containsAny(strings.ToLower(m.Location), failWords[:]) {
+			login.Outcome = Failed
+		}
+	case !w.form && (m.Status/100 == 2 || m.Status/100 == 3):
+		login.Outcome = Succeeded
+	}
 }
 
 // flush tells the logins that dir will not answer any more.
 func (l *httpLogins) flush(dir Dir, msgs []Message) []Message {
 	for len(l.waiting) > 0 && l.waiting[0].from != dir {
-		msgs = l.tell(l.waiting[0].login, msgs)
+		msgs = l.tell(&l.waiting[0], msgs)
 		l.waiting = l.waiting[1:]
 	}
 	return msgs
 }
 
-func (l *httpLogins) tell(m *Login, msgs []Message) []Message {
-	if m.Outcome != Failed && *m == l.last {
+func (l *httpLogins) tell(w *httpLogin, msgs []Message) []Message {
+	m := w.login
+	if m.Outcome != Failed && !w.form && *m == l.last {
 		return msgs
 	}
 	l.last = *m
