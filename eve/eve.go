@@ -100,6 +100,8 @@ func (w *Writer) message(ev *flow.Event, m wire.Message) error {
 		return w.request(ev, m)
 	case *wire.HTTPResponse:
 		return w.response(ev, m)
+	case *wire.HTTPBody:
+		return w.body(ev, m.Length)
 	case *wire.DHCPv4:
 		return w.dhcp(ev, m)
 	case *wire.ARP:
@@ -111,8 +113,13 @@ func (w *Writer) message(ev *flow.Event, m wire.Message) error {
 
 // release writes what a conversation was held for.
 func (w *Writer) release(c *conversation) error {
+	if a := c.answered; a != nil {
+		if err := w.transaction(&c.record, a.request, a.head, a.at, -1); err != nil {
+			return err
+		}
+	}
 	for i := range c.requests {
-		if err := w.transaction(&c.record, &c.requests[i], nil, c.requests[i].at); err != nil {
+		if err := w.transaction(&c.record, &c.requests[i], nil, c.requests[i].at, -1); err != nil {
 			return err
 		}
 	}

@@ -120,6 +120,31 @@ func TestGoldenHTTP(t *testing.T) {
 	testkit.Golden(t, s.log(), "testdata/http.jsonl")
 }
 
+// TestGoldenHTTPBodies: lengths that were counted, of a body in chunks and of one
+// that ends with its connection; a form that is a login.
+func TestGoldenHTTPBodies(t *testing.T) {
+	s := newScenario(t)
+	client, server := camera.at(49180), cloud(80)
+	get := []byte("GET / HTTP/1.1\r\nHost: cloud.example\r\n\r\n")
+	s.connect(client, server)
+	s.tcp(client, server, "PA", get)
+	s.tcp(server, client, "PA", []byte("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"))
+	s.tcp(server, client, "PA", []byte("0\r\n\r\n"))
+	const form = "username=eve&password=s3cret"
+	s.tcp(client, server, "PA", []byte("POST /login HTTP/1.1\r\nHost: cloud.example\r\nContent-Type: application/x-www-form-urlencoded\r\n"+
+		"Content-Length: 28\r\n\r\n"+form))
+	s.tcp(server, client, "PA", []byte("HTTP/1.1 302 Found\r\nLocation: /home?password=s3cret\r\nContent-Length: 0\r\n\r\n"))
+	s.tcp(client, server, "PA", get)
+	s.tcp(server, client, "PA", []byte("HTTP/1.1 200 OK\r\n\r\nto the "))
+	s.tcp(server, client, "PA", []byte("end"))
+	s.disconnect(client, server)
+	log := s.log()
+	if bytes.Contains(log, []byte("s3cret")) {
+		t.Error("the log holds a secret")
+	}
+	testkit.Golden(t, log, "testdata/http_bodies.jsonl")
+}
+
 // TestGoldenHTTP2: two requests in clear that are answered the other way round.
 func TestGoldenHTTP2(t *testing.T) {
 	s := newScenario(t)

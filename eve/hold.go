@@ -18,6 +18,15 @@ type conversation struct {
 	handshake   *tlsBody
 	handshakeAt int64
 	requests    []request
+	answered    *answered
+}
+
+// answered is a transaction of HTTP/1 whose body has not ended and did not say
+// how long it would be.
+type answered struct {
+	request *request // nil if it was not seen
+	head    *wire.HTTPResponse
+	at      int64
 }
 
 // request is an HTTP request that waits for its response.
@@ -29,6 +38,9 @@ type request struct {
 func (c *conversation) size() int {
 	n := len(c.requests)
 	if c.handshake != nil {
+		n++
+	}
+	if c.answered != nil {
 		n++
 	}
 	return n

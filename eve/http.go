@@ -65,22 +65,43 @@ func (w *Writer) response(ev *flow.Event, m *wire.HTTPResponse) error {
 	if m.Status/100 == 1 && m.Status != http.StatusSwitchingProtocols {
 		return nil // "100 Continue" and the like: the response is still to come
 	}
+	if err := w.body(ev, -1); err != nil { // the end of the one before was not seen
+		return err
+	}
 	c := w.held.find(ev.Record.ID)
 	i := -1
 	if c != nil {
 		i = slices.IndexFunc(c.requests, func(q request) bool { return q.head.Stream == m.Stream })
 	}
-	if i < 0 {
-		return w.transaction(&ev.Record, nil, m, ev.Time)
+	var q *request
+	if i >= 0 {
+		before := c.size()
+		q = new(c.requests[i])
+		c.requests = slices.Delete(c.requests, i, i+1)
+		w.held.settle(c, before)
 	}
-	q, before := c.requests[i], c.size()
-	c.requests = slices.Delete(c.requests, i, i+1)
-	w.held.settle(c, before)
-	return w.transaction(&ev.Record, &q, m, ev.Time)
+	if m.Stream == 0 && m.Length < 0 && !m.Truncated && (q == nil || !bodiless(q.head.Method, m.Status)) && !bodiless("", m.Status) {
+		return w.hold(ev, func(c *conversation) { c.answered = &answered{q, m, ev.Time} })
+	}
+	return w.transaction(&ev.Record, q, m, ev.Time, m.Length)
 }
 
-// transaction writes a request, a response or both.
-func (w *Writer) transaction(r *flow.Record, q *request, m *wire.HTTPResponse, at int64) error {
+// body writes the transaction whose body has ended, if there is one; length is
+// that of the body in bytes, -1 if it is not known.
+func (w *Writer) body(ev *flow.Event, length int64) error {
+	c := w.held.find(ev.Record.ID)
+	if c == nil || c.answered == nil {
+		return nil
+	}
+	a, before := c.answered, c.size()
+	c.answered = nil
+	w.held.settle(c, before)
+	return w.transaction(&ev.Record, a.request, a.head, a.at, length)
+}
+
+// transaction writes a request, a response or both. length is that of the
+// response's body, -1 if it is not known.
+func (w *Writer) transaction(r *flow.Record, q *request, m *wire.HTTPResponse, at, length int64) error {
 	var body httpBody
 	if q != nil {
 		body.Hostname, body.Port = splitHost(requestHost(q.head))
@@ -103,8 +124,8 @@ func (w *Writer) transaction(r *flow.Record, q *request, m *wire.HTTPResponse, a
 		switch {
 		case bodiless(body.Method, m.Status):
 			body.Length = new(int64(0))
-		case m.Length >= 0:
-			body.Length = &m.Length
+		case length >= 0:
+			body.Length = &length
 		}
 	}
 	switch {

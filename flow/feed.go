@@ -207,8 +207,8 @@ func (s *Shard) restart(e *entry, st *stream) {
 	s.stats.StreamGaps++
 	for dir := range wire.Dir(2) {
 		hf := &st.half[dir]
-		if st.flusher != nil && !hf.stopped {
-			s.foundAll(e, st, s.callFlush(st.flusher, dir, hf.buf))
+		if !hf.stopped {
+			s.flushParser(e, st, dir)
 		}
 		hf.buf, hf.skip, hf.spent, hf.lost = nil, 0, 0, true
 	}
@@ -246,10 +246,22 @@ func (s *Shard) flush(e *entry, st *stream, dir wire.Dir) {
 	if len(hf.held) > 0 {
 		s.stats.StreamGaps++ // what they waited for never came
 	}
-	if st.flusher != nil {
-		s.foundAll(e, st, s.callFlush(st.flusher, dir, hf.buf))
-	}
+	s.flushParser(e, st, dir)
 	hf.drop()
+}
+
+// flushParser takes what the parser can still make of a direction.
+func (s *Shard) flushParser(e *entry, st *stream, dir wire.Dir) {
+	if st.flusher == nil {
+		return
+	}
+	hf := &st.half[dir]
+	if hf.skip > 0 {
+		if u, ok := st.parser.(wire.Unskipper); ok {
+			s.callUnskip(u, dir, hf.skip)
+		}
+	}
+	s.foundAll(e, st, s.callFlush(st.flusher, dir, hf.buf))
 }
 
 // drop frees the bytes of a direction.

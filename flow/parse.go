@@ -99,6 +99,13 @@ func (s *Shard) callSkip(p wire.Skipper, dir wire.Dir) (n int64) {
 	return p.Skip(dir)
 }
 
+// callUnskip says what never came of what was passed over.
+func (s *Shard) callUnskip(p wire.Unskipper, dir wire.Dir, left int64) {
+	var err error
+	defer s.contain(&err)
+	p.Unskip(dir, left)
+}
+
 func (s *Shard) callRetained(p wire.Retainer) (n int) {
 	var err error
 	defer s.contain(&err)

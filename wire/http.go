@@ -43,6 +43,8 @@ type httpHalf struct {
 	left    int64 // bytes of the body or chunk still to come
 	scanned int   // bytes of the unfinished head that hold no end of head
 	form    httpForm
+	counted bool  // the end of this body is to be told
+	size    int64 // of it so far, and of what is passed over
 }
 
 type httpPhase uint8
@@ -61,9 +63,10 @@ const (
 func newHTTPStream() Stream { return &httpStream{} }
 
 var (
-	_ Flusher  = (*httpStream)(nil)
-	_ Skipper  = (*httpStream)(nil)
-	_ Retainer = (*httpStream)(nil)
+	_ Flusher   = (*httpStream)(nil)
+	_ Skipper   = (*httpStream)(nil)
+	_ Unskipper = (*httpStream)(nil)
+	_ Retainer  = (*httpStream)(nil)
 )
 
 // Retained implements Retainer.
@@ -103,10 +106,14 @@ func (s *httpStream) Feed(dir Dir, b []byte, msgs []Message) (int, []Message, er
 			used = s.form(dir, b[n:])
 		case phaseChunkSize:
 			used, err = h.chunkSize(b[n:])
+			h.size += int64(used)
 		case phaseTrailer:
-			used, err = h.trailer(b[n:])
+			if used, err = h.trailer(b[n:]); h.phase == phaseHead {
+				msgs = h.bodyTold(msgs)
+			}
 		case phaseOpaque:
 			used = len(b) - n
+			h.size += int64(used)
 		}
 		n += used
 		s.begun = s.begun || used > 0
@@ -117,7 +124,7 @@ func (s *httpStream) Feed(dir Dir, b []byte, msgs []Message) (int, []Message, er
 			break
 		}
 	}
-	if h.phase == phaseOpaque && s.half[dir.Other()].phase == phaseOpaque {
+	if other := &s.half[dir.Other()]; h.phase == phaseOpaque && other.phase == phaseOpaque && !h.counted && !other.counted {
 		return n, msgs, ErrDone
 	}
 	return n, msgs, nil
@@ -137,14 +144,32 @@ func (s *httpStream) Skip(dir Dir) int64 {
 	h := &s.half[dir]
 	switch h.phase {
 	case phaseOpaque:
-		return math.MaxInt64
+		n := math.MaxInt64 - h.size // so that the sum fits
+		h.size += n
+		return n
 	case phaseBody, phaseChunk:
 		n := h.left
 		h.left = 0
+		h.size += n
 		h.bodyEnd()
 		return n
 	}
 	return 0
+}
+
+// Unskip implements Unskipper.
+func (s *httpStream) Unskip(dir Dir, left int64) { s.half[dir].size -= left }
+
+// bodyTold appends the end of a body that was counted.
+func (h *httpHalf) bodyTold(msgs []Message) []Message {
+	if !h.counted {
+		return msgs
+	}
+	h.counted = false
+	if h.size < 0 || h.size == math.MaxInt64 { // nobody said what never came
+		return msgs
+	}
+	return append(msgs, &HTTPBody{Length: h.size})
 }
 
 // Flush implements Flusher: it reads the head as far as it goes, if its first
@@ -155,7 +180,7 @@ func (s *httpStream) Flush(dir Dir, b []byte, msgs []Message) []Message {
 	}
 	h := &s.half[dir]
 	if h.phase != phaseHead {
-		return s.logins.flush(dir, msgs)
+		return s.logins.flush(dir, h.bodyTold(msgs))
 	}
 	return s.logins.flush(dir, s.flushHead(h, b, msgs))
 }
@@ -181,6 +206,7 @@ func (s *httpStream) flushHead(h *httpHalf, b []byte, msgs []Message) []Message 
 func (h *httpHalf) body(n int) int {
 	used := int(min(int64(n), h.left))
 	h.left -= int64(used)
+	h.size += int64(used)
 	if h.left == 0 {
 		h.bodyEnd()
 	}
@@ -343,6 +369,8 @@ func (s *httpStream) responded(dir Dir, m *HTTPResponse, framing httpFraming) er
 // enter moves to the phase after a head. Without framing a request has no
 // body, and that of a response ends with the connection.
 func (h *httpHalf) enter(framing httpFraming, response bool) {
+	h.size = 0
+	h.counted = response && (framing.chunked || framing.length < 0) && !framing.ambiguous()
 	switch {
 	case framing.ambiguous():
 		h.phase = phaseOpaque

@@ -62,7 +62,7 @@ func TestHTTPStream(t *testing.T) {
 				{FromClient, []byte(getBytes)},
 				{FromServer, []byte("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")},
 			},
-			want: []Message{get, ok(-1), get, ok(2)},
+			want: []Message{get, ok(-1), &HTTPBody{Length: 7 + 6 + 3 + 10 + 2 + 3}, get, ok(2)},
 		},
 		{
 			name: "no body after HEAD, 204 and 304; an interim response",
@@ -232,8 +232,34 @@ func TestHTTPSkip(t *testing.T) {
 	skip(FromServer, "HTTP/1.1 200 OK\r\nContent-Length: 5000000000\r\n\r\nabc", 1, 5000000000-3)
 	skip(FromServer, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\nabc", 1, 255-3)
 	skip(FromServer, "\r\n10\r\n", 0, 16)
-	skip(FromServer, "\r\n0\r\n\r\n", 0, 0)
-	skip(FromServer, "HTTP/1.1 200 OK\r\n\r\nabc", 1, math.MaxInt64)
+	skip(FromServer, "\r\n0\r\n\r\n", 1, 0)
+	skip(FromServer, "HTTP/1.1 200 OK\r\n\r\nabc", 1, math.MaxInt64-3)
+}
+
+// TestHTTPBodyLength: of a body that ends with its connection, what came of it.
+func TestHTTPBodyLength(t *testing.T) {
+	for _, tt := range []struct {
+		name, in string
+		passed   int64 // over, of what Skip asked for
+		want     []Message
+	}{
+		{"until close", "HTTP/1.1 200 OK\r\n\r\nabc", 4000, []Message{&HTTPBody{Length: 4003}}},
+		{"nothing until close", "HTTP/1.1 200 OK\r\n\r\n", 0, []Message{&HTTPBody{Length: 0}}},
+		{"within a chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\nabc", 7, []Message{&HTTPBody{Length: 4 + 3 + 7}}},
+		{"announced", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", 2, nil},
+		{"lengths that contradict each other", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\nContent-Length: 8\r\n\r\nabc", 2, nil},
+	} {
+		s := &httpStream{}
+		if n, msgs, err := s.Feed(FromServer, []byte(tt.in), nil); n != len(tt.in) || len(msgs) != 1 || err != nil {
+			t.Fatalf("%s: consumed %d, %d messages, %v", tt.name, n, len(msgs), err)
+		}
+		if left := s.Skip(FromServer) - tt.passed; left > 0 {
+			s.Unskip(FromServer, left)
+		}
+		if diff := cmp.Diff(tt.want, s.Flush(FromServer, nil, nil)); diff != "" {
+			t.Errorf("%s: differs (-want +got):\n%s", tt.name, diff)
+		}
+	}
 }
 
 func TestHTTPFlush(t *testing.T) {

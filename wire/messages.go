@@ -222,6 +222,17 @@ func httpName(stream uint32) string {
 	return "http"
 }
 
+// HTTPBody is the end of the body of an HTTP/1 response that did not announce
+// its length: one in chunks, or one that ends with its connection.
+type HTTPBody struct {
+	// Length is how many bytes of it crossed, with the sizes and line ends of
+	// chunks but without the trailers.
+	Length int64
+}
+
+// Protocol implements Message.
+func (*HTTPBody) Protocol() string { return "http" }
+
 // DHCPv4 is one DHCP or BOOTP message (RFC 2131, RFC 2132).
 type DHCPv4 struct {
 	Type      uint8 // option 53: 1 discover ... 8 inform; 0 for plain BOOTP

@@ -181,6 +181,14 @@ type Skipper interface {
 	Skip(dir Dir) int64
 }
 
+// Unskipper is a Skipper that wants to know how many of the bytes that it passed
+// over never came, as where a body ends with its connection.
+type Unskipper interface {
+	// Unskip is called before Flush of dir if there are any; left is at most
+	// what Skip of dir returned last.
+	Unskip(dir Dir, left int64)
+}
+
 // Retainer is a Stream or Datagrams that keeps bytes of unfinished messages. It
 // lets the bound on the memory of all connections hold for these bytes too: a
 // parser that may keep more than 1 KiB must be one.
