@@ -60,7 +60,7 @@ func (w *Writer) bacnet(ev *flow.Event, m *wire.BACnet) error {
 		body.Object = &bacnetObject{m.Object >> instanceBits, m.Object & (1<<instanceBits - 1)}
 		if m.HasProperty {
 			body.Property = &m.Property
-		} else if m.PDU == wire.BACnetUnconfirmed && m.Service == iAm {
+		} else if m.PDU == wire.BACnetUnconfirmed && m.Service == iAm && (m.Vendor != 0 || !m.Truncated) {
 			body.Vendor = &m.Vendor
 		}
 	}

@@ -110,6 +110,9 @@ func TestCOTPStream(t *testing.T) {
 			in:   []chunk{client(password)},
 			want: []Message{passwordMessage, &Login{Service: "s7comm", Mechanism: "password", Clear: true}},
 		},
+		{name: "S7: cut in the header", flush: password[:15]},
+		{name: "S7: cut before the function", flush: s7(1, join(4, 1, s7Item1), nil)[:17]},
+		{name: "S7: cut before the group", flush: password[:22]},
 		{
 			name: "S7: cut in the parameters", flush: s7(1, join(4, 1, s7Item1), nil)[:20],
 			want: []Message{&S7{Kind: S7Job, Ref: 1, Function: 4, Truncated: true}},

@@ -79,6 +79,7 @@ const (
 	s7Password      = 1
 	s7Any           = 0x10 // syntax of an item: area and address
 	s7TypeRequest   = 4
+	s7UserdataHead  = 7 // head, length, method, group, sub-function
 	s7MethodAnswer  = 0x12
 )
 
@@ -140,6 +141,13 @@ func (p *s7Pending) read(b []byte, cut bool, f *cotpFraming, msgs []Message) ([]
 	param := cursor{b: c.upTo(params)}
 	if c.short && !cut {
 		return msgs, errS7
+	}
+	least := 1 // the function
+	if m.Kind == S7Userdata {
+		least = s7UserdataHead
+	}
+	if len(param.b) < min(least, params) || len(b) < s7Header {
+		return msgs, nil // cut before it says what it is about
 	}
 	body := c.b[:min(data, len(c.b))]
 	if m.Kind == S7Userdata {
