@@ -10,15 +10,17 @@ import (
 // rdpBody is Suricata's rdp object for the negotiation, and for the
 // certificate behind it.
 type rdpBody struct {
-	EventType string   `json:"event_type"` // initial_request, initial_response, tls_handshake
-	Cookie    string   `json:"cookie,omitempty"`
-	Flags     []string `json:"flags,omitempty"` // of the client's request
-	Supports  []string `json:"server_supports,omitempty"`
-	Protocol  string   `json:"protocol,omitempty"` // that the server chose
-	Offered   []string `json:"offered,omitempty"`
-	ErrorCode uint32   `json:"error_code,omitempty"`
-	Reason    string   `json:"reason,omitempty"`
-	Serials   []string `json:"x509_serials,omitempty"`
+	EventType string     `json:"event_type"` // initial_request, initial_response, connect_request, connect_response, tls_handshake
+	Cookie    string     `json:"cookie,omitempty"`
+	Flags     []string   `json:"flags,omitempty"` // of the client's request
+	Supports  []string   `json:"server_supports,omitempty"`
+	Protocol  string     `json:"protocol,omitempty"` // that the server chose
+	Offered   []string   `json:"offered,omitempty"`
+	ErrorCode uint32     `json:"error_code,omitempty"`
+	Reason    string     `json:"reason,omitempty"`
+	Serials   []string   `json:"x509_serials,omitempty"`
+	Client    *rdpClient `json:"client,omitempty"`
+	Channels  []string   `json:"channels,omitempty"`
 }
 
 func (w *Writer) rdp(ev *flow.Event, m *wire.RDP) error {

@@ -27,6 +27,8 @@ func (w *Writer) secure(ev *flow.Event, m wire.Message) error {
 		return w.ssh(ev, m)
 	case *wire.RDP:
 		return w.rdp(ev, m)
+	case *wire.RDPConnect:
+		return w.rdpConnect(ev, m)
 	case *wire.RFB:
 		return w.rfb(ev, m)
 	case *wire.WireGuard:

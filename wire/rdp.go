@@ -79,13 +79,22 @@ const (
 var errRDPKind = fmt.Errorf("read rdp negotiation: %w", ErrNotMine)
 
 // rdpStream reads the negotiation, behind which TLS or RDP's own encryption
-// begins.
-type rdpStream struct{}
+// begins, and what either end says of itself before the latter.
+type rdpStream struct {
+	asked  bool // a request was read
+	inside bool // RDP's own encryption was chosen
+}
 
-func newRDPStream() Stream { return rdpStream{} }
+func newRDPStream() Stream { return &rdpStream{} }
 
 // Feed implements Stream.
-func (rdpStream) Feed(dir Dir, b []byte, msgs []Message) (int, []Message, error) {
+func (s *rdpStream) Feed(dir Dir, b []byte, msgs []Message) (int, []Message, error) {
+	if len(b) == 0 {
+		return 0, msgs, nil
+	}
+	if s.inside || s.asked && sniffRDP(dir, b) != Yes {
+		return s.within(b, msgs)
+	}
 	switch sniffRDP(dir, b) {
 	case No:
 		return 0, msgs, errRDPKind
@@ -97,11 +106,52 @@ func (rdpStream) Feed(dir Dir, b []byte, msgs []Message) (int, []Message, error)
 	msgs = append(msgs, m)
 	switch {
 	case !m.Response:
-		return size, msgs, nil
-	case m.Failure == 0 && m.Protocols != 0: // TLS follows, in CredSSP too
+	case m.Failure != 0:
+		return size, msgs, ErrDone
+	case m.Protocols != 0: // TLS follows, in CredSSP too
 		return size, msgs, ErrUpgrade
+	default:
+		s.inside = true
 	}
-	return size, msgs, ErrDone
+	s.asked = true
+	n, msgs, err := s.Feed(dir, b[size:], msgs)
+	return size + n, msgs, err
+}
+
+// within reads the TPKTs behind a request: an answer without a negotiation, which
+// old servers give, and what the ends say of themselves.
+func (s *rdpStream) within(b []byte, msgs []Message) (int, []Message, error) {
+	n := 0
+	for n < len(b) {
+		rest := b[n:]
+		if rest[0] != tpktVersion {
+			return n, msgs, ErrDone
+		}
+		if len(rest) < tpktHeader {
+			return n, msgs, nil
+		}
+		size := int(binary.BigEndian.Uint16(rest[2:]))
+		if size < tpktData || size > maxRDPConnect {
+			return n, msgs, ErrDone
+		}
+		if len(rest) < size {
+			return n, msgs, nil
+		}
+		n += size
+		if !s.inside && size == rdpFixed && rest[5] == cotpConfirm {
+			s.inside = true
+			msgs = append(msgs, &RDP{Response: true})
+			continue
+		}
+		m, done := readRDPConnect(rest[:size])
+		if m != nil {
+			msgs = append(msgs, m)
+		}
+		if done || !s.inside {
+			return n, msgs, ErrDone
+		}
+	}
+	return n, msgs, nil
 }
 
 // readRDP reads a negotiation that sniffRDP has recognised.

@@ -28,7 +28,7 @@ func TestRDP(t *testing.T) {
 		{"offer alone", x224(0xe0, offer), &RDP{Protocols: 11}, nil},
 		{"offer with flags", x224(0xe0, 1, 9, 8, 0, 3, 0, 0, 0), &RDP{Protocols: 3, Flags: 9}, nil},
 		{"answer: CredSSP", x224(0xd0, 2, 0x1f, 8, 0, 2, 0, 0, 0), &RDP{Response: true, Protocols: 2, Flags: 0x1f}, ErrUpgrade},
-		{"answer: RDP's own", x224(0xd0, 2, 0, 8, 0, 0, 0, 0, 0), &RDP{Response: true}, ErrDone},
+		{"answer: RDP's own", x224(0xd0, 2, 0, 8, 0, 0, 0, 0, 0), &RDP{Response: true}, nil},
 		{"refusal", x224(0xd0, 3, 0, 8, 0, 5, 0, 0, 0), &RDP{Response: true, Failure: 5}, ErrDone},
 		{"nothing but the header", x224(0xe0), nil, ErrNotMine},
 		{"COTP of S7", x224(0xe0, 0xc0, 1, 10, 0xc1, 2, 1, 0, 0xc2, 2, 1, 2), nil, ErrNotMine},
@@ -86,5 +86,7 @@ func TestRDPNames(t *testing.T) {
 func FuzzRDP(f *testing.F) {
 	f.Add(append([]byte{255}, x224(0xe0, "Cookie: mstshash=eve\r\n", 1, 0, 8, 0, 11, 0, 0, 0)...))
 	f.Add(append([]byte{0}, join(0, x224(0xd0, 2, 0x1f, 8, 0, 2, 0, 0, 0))...))
+	opening := join(x224(0xe0, "Cookie: mstshash=eve\r\n"), rdpInitial(rdpCore(0), rdpChannels))
+	f.Add(join(len(opening)/8, opening, x224(0xd0), join(3, 0, 0, 11, 2, 0xf0, 0x80, 0x7f, 0x66, 0, 0)))
 	f.Fuzz(func(t *testing.T, b []byte) { fuzzStream(t, newRDPStream, b) })
 }
