@@ -127,11 +127,21 @@ var (
 
 func TestParseICMP6(t *testing.T) {
 	addr := netip.MustParseAddr
-	tcp := join(0x60, 0, 0, 0, 0, 20, 6, 64, linkLocal, linkLocal, 0x30, 0x39, 1, 0xbb)
+	head6 := func(next int) []byte { return join(0x60, 0, 0, 0, 0, 20, next, 64, linkLocal, linkLocal) }
+	tcp := join(head6(6), 0x30, 0x39, 1, 0xbb)
 	solicitation := join(135, 0, 0, 0, 0, 0, 0, 0, linkLocal, 1, 1, 2, 0, 0, 0, 0, 9)
 	testParse(t, parseICMP6, []parseCase{
 		{"too big", join(2, 0, 0, 0, 0, 0, 5, 0, tcp), &ICMPError{
 			V6: true, Type: 2, MTU: 1280, Proto: 6, Src: addr("fe80::1"), Dst: addr("fe80::1"), SrcPort: 12345, DstPort: 443,
+		}, nil},
+		{"expired behind extension headers", join(3, 0, 0, 0, 0, 0, 0, 0, head6(0), 60, 0, make([]byte, 6), 51, 0, make([]byte, 6), 44, 4, make([]byte, 22), 17, 0, 0, 1, 0, 0, 0, 7, 0x0f, 0xa0, 0, 53), &ICMPError{
+			V6: true, Type: 3, Proto: 17, Src: addr("fe80::1"), Dst: addr("fe80::1"), SrcPort: 4000, DstPort: 53,
+		}, nil},
+		{"a fragment behind the first", join(3, 0, 0, 0, 0, 0, 0, 0, head6(44), 6, 0, 5, 0xa8, 0, 0, 0, 7, "data"), &ICMPError{
+			V6: true, Type: 3, Proto: 6, Src: addr("fe80::1"), Dst: addr("fe80::1"),
+		}, nil},
+		{"cut in an extension header", join(3, 0, 0, 0, 0, 0, 0, 0, head6(43), 6, 9, 0, 0), &ICMPError{
+			V6: true, Type: 3, Proto: 43, Src: addr("fe80::1"), Dst: addr("fe80::1"), Truncated: true,
 		}, nil},
 		{"router advertisement", routerAd, &NDP{
 			Type: 134, HopLimit: 64, OtherInfo: true, Lifetime: 1800, SourceMAC: [6]byte{2, 0, 0, 0, 0, 1}, MTU: 1500,

@@ -122,17 +122,46 @@ func (m *ICMPError) quote4(b []byte) {
 	m.ports(b[min(len(b), 4*int(b[0]&15)):])
 }
 
-// quote6 reads the head of an IPv6 packet. Ports behind extension headers are
-// not looked for.
+// quote6 reads the head of an IPv6 packet, past its extension headers (RFC 8200
+// section 4).
 func (m *ICMPError) quote6(b []byte) {
-	const header = 40
+	const header, maxExtensions = 40, 8
 	if len(b) < header || b[0]>>4 != 6 {
 		m.Truncated = true
 		return
 	}
 	m.Proto = b[6]
 	m.Src, m.Dst = netip.AddrFrom16([16]byte(b[8:24])), netip.AddrFrom16([16]byte(b[24:40]))
-	m.ports(b[header:])
+	c := cursor{b: b[header:]}
+	for range maxExtensions {
+		const hopByHop, routing, fragment, authentication, destination = 0, 43, 44, 51, 60
+		var next uint8
+		switch m.Proto {
+		case hopByHop, routing, destination:
+			next = c.u8()
+			c.skip(8*int(c.u8()) + 6)
+		case authentication:
+			next = c.u8()
+			c.skip(4*int(c.u8()) + 6)
+		case fragment:
+			next = c.u8()
+			c.skip(1)
+			offset := c.u16() &^ 7
+			c.skip(4)
+			if offset != 0 { // ports are in the first fragment alone
+				m.Proto = next
+				return
+			}
+		default:
+			m.ports(c.b)
+			return
+		}
+		if c.short {
+			m.Truncated = true
+			return
+		}
+		m.Proto = next
+	}
 }
 
 func (m *ICMPError) ports(b []byte) {
