@@ -295,7 +295,43 @@ func TestTelnetStream(t *testing.T) {
 			{FromServer, []byte("\r\nbye")},
 		}, []Message{&Telnet{}, root(OutcomeUnknown, false)}, nil},
 		{"negotiation alone", []chunk{{FromServer, negotiation}}, []Message{options}, nil},
+		{"a router complains, then lets in: the last that is seen is its prompt", []chunk{
+			{FromServer, []byte("User Access Verification\r\n\r\nUsername: ")},
+			{FromClient, []byte("root\r\n")},
+			{FromServer, []byte("root\r\nPassword: ")},
+			{FromClient, []byte("vizxv\r\n")},
+			{FromServer, []byte("\r\n% ")},
+			{FromServer, []byte("Login invalid\r\n\r\nUsername: ")},
+			{FromClient, []byte("root\r\n")},
+			{FromServer, []byte("Password: ")},
+			{FromClient, []byte("vizxv\r\n")},
+			{FromServer, []byte("\r\nrouter>")},
+		}, []Message{&Telnet{}, root(Failed, false), root(Succeeded, true)}, nil},
+		{"in colours, with a title", []chunk{
+			{FromServer, []byte("\x1b[1;32mlogin\x1b[0m: ")},
+			{FromClient, []byte("root\r\n")},
+			{FromServer, []byte("\x1b[1mPassword\x1b[0m: ")},
+			{FromClient, []byte("vizxv\r\n")},
+			{FromServer, []byte("\r\n\x1b]0;login incorrect\a\x1b[?2004h\x1b[31mroot@dvr\x1b[0m:/\x1b[0m# ")},
+		}, []Message{&Telnet{}, root(Succeeded, true)}, ErrDone},
 	})
+	for _, prompts := range [][2]string{
+		{"Benutzername: ", "Passwort: "},
+		{"Nom d'utilisateur : ", "Mot de passe : "},
+		{"usuario: ", "contrase\xf1a: "}, // ISO 8859-1
+		{"Usuario: ", "Contraseña: "},
+		{"Логин: ", "Пароль: "},
+		{"имя пользователя: ", "пароль: "},
+		{"用户名: ", "密码: "},
+	} {
+		playAll(t, newTelnetStream, []dialogue{{prompts[0], []chunk{
+			{FromServer, []byte("\r\n" + prompts[0])},
+			{FromClient, []byte("root\r\n")},
+			{FromServer, []byte(prompts[1])},
+			{FromClient, []byte("vizxv\r\n")},
+			{FromServer, []byte("\r\n" + prompts[0])},
+		}, []Message{&Telnet{}, root(Failed, false)}, nil}})
+	}
 }
 
 func TestSniffLines(t *testing.T) {

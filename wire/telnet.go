@@ -44,8 +44,9 @@ type telnetStream struct {
 // telnetHalf is one direction.
 type telnetHalf struct {
 	state byte   // 0, or the command within which the next byte stands
-	line  []byte // text since the last line end
+	line  []byte // text since the last line end, without escape sequences
 	cr    bool   // the last byte was a carriage return
+	esc   byte   // the escape sequence within which the next byte stands, 0: none
 }
 
 type telnetPhase uint8
@@ -110,6 +111,9 @@ func (s *telnetStream) Flush(dir Dir, _ []byte, msgs []Message) []Message {
 		s.reported = true
 		msgs = append(msgs, &Telnet{Options: s.options})
 	}
+	if s.phase == telnetJudging && s.atPrompt() {
+		return s.welcome(msgs)
+	}
 	return s.end(OutcomeUnknown, msgs)
 }
 
@@ -154,6 +158,9 @@ func (s *telnetStream) text(dir Dir, h *telnetHalf, c byte, msgs []Message) ([]M
 	if dir == FromClient {
 		return s.typed(h, c, msgs)
 	}
+	if h.escaped(c) {
+		return msgs, false
+	}
 	if c == '\n' || c == '\r' {
 		h.line = h.line[:0]
 		return msgs, false
@@ -172,11 +179,52 @@ func (s *telnetStream) text(dir Dir, h *telnetHalf, c byte, msgs []Message) ([]M
 	case s.phase == telnetJudging && refusal(h.line):
 		msgs = s.end(Failed, msgs)
 		s.phase = telnetIdle
-	case s.phase == telnetJudging && c == ' ' && shellPrompt(h.line[:len(h.line)-1]):
-		s.login.Inferred = true
-		return s.end(Succeeded, msgs), true
+	case s.phase == telnetJudging && c == ' ' && string(h.line) != "% " && s.atPrompt():
+		return s.welcome(msgs), true // "% " begins what Cisco IOS complains about
 	}
 	return msgs, false
+}
+
+// atPrompt reports whether the server's last line is the prompt of a shell.
+func (s *telnetStream) atPrompt() bool {
+	return shellPrompt(bytes.TrimRight(s.half[FromServer].line, " "))
+}
+
+// welcome ends a login that led to a shell.
+func (s *telnetStream) welcome(msgs []Message) []Message {
+	if s.login != nil {
+		s.login.Inferred = true
+	}
+	return s.end(Succeeded, msgs)
+}
+
+// escaped follows the escape sequences with which terminals are told of colours
+// and titles (ECMA-48); it reports whether c is part of one.
+func (h *telnetHalf) escaped(c byte) bool {
+	const escape, bell = 0x1b, '\a'
+	switch h.esc {
+	case 0:
+		if c != escape {
+			return false
+		}
+		h.esc = escape
+	case escape:
+		if h.esc = 0; c == '[' || c == ']' {
+			h.esc = c
+		}
+	case '[': // until a letter or the like
+		if c >= '@' && c <= '~' || c < ' ' {
+			h.esc = 0
+		}
+	case ']': // a title, until BEL or ESC \
+		switch c {
+		case bell, '\n':
+			h.esc = 0
+		case escape:
+			h.esc = escape
+		}
+	}
+	return true
 }
 
 // typed takes a byte that the client types.
@@ -193,9 +241,8 @@ func (s *telnetStream) typed(h *telnetHalf, c byte, msgs []Message) ([]Message, 
 	case telnetPassword:
 		answer = &s.secret
 	case telnetJudging:
-		if shellPrompt(s.half[FromServer].line) {
-			s.login.Inferred = true
-			return s.end(Succeeded, msgs), true
+		if s.atPrompt() {
+			return s.welcome(msgs), true
 		}
 		return msgs, false
 	}
@@ -236,23 +283,43 @@ func (s *telnetStream) end(o Outcome, msgs []Message) []Message {
 	return append(msgs, m)
 }
 
+// Prompts in the languages that devices come with. Of a word that may begin
+// with a capital letter outside of ASCII, the first letter is left out.
+var (
+	telnetUserWords = [...]string{
+		"login", "username", "user name", "user", "account",
+		"benutzername", "benutzer", "anmeldename", "utilisateur", "identifiant", "usuario", "usuário", "usu\xe1rio", "utente",
+		"gebruikersnaam", "användarnamn", "огин", "льзователя", // Russian "login", "(name) of the user"
+		"用户名", "用戶名", "账号", "帐号", // Chinese "user name", "account"
+	}
+	telnetSecretWords = [...]string{
+		"password", "passwd", "passwort", "kennwort", "mot de passe", "contraseña", "contrase\xf1a", "contrasena", "clave", "senha",
+		"wachtwoord", "lösenord", "hasło", "ароль", // Russian "password"
+		"密码", "密碼", // Chinese "password"
+	}
+)
+
 // asksUser tells a line that has just become a prompt for a user's name.
 // "Last login: ..." greets, and does not ask.
 func asksUser(line []byte) bool {
-	if line[len(line)-1] != ':' || containsFold(line, "last ") {
+	return asks(line, telnetUserWords[:]) && !containsFold(line, "last ")
+}
+
+// asksPassword tells a line that has just become a prompt for a password.
+func asksPassword(line []byte) bool { return asks(line, telnetSecretWords[:]) }
+
+// asks reports whether a line ends with one of the words and a colon.
+func asks(line []byte, words []string) bool {
+	if line[len(line)-1] != ':' {
 		return false
 	}
-	for _, name := range [...]string{"login", "username", "user name", "user", "account"} {
-		if endsFold(line[:len(line)-1], name) {
+	line = line[:len(line)-1]
+	for _, word := range words {
+		if endsFold(line, word) {
 			return true
 		}
 	}
 	return false
-}
-
-// asksPassword tells a line that has just become a prompt for a password.
-func asksPassword(line []byte) bool {
-	return line[len(line)-1] == ':' && (endsFold(line[:len(line)-1], "password") || endsFold(line[:len(line)-1], "passwd"))
 }
 
 func endsFold(line []byte, lower string) bool {
@@ -262,7 +329,7 @@ func endsFold(line []byte, lower string) bool {
 
 // refusal tells a line that has just come to say that a login was refused.
 func refusal(line []byte) bool {
-	for _, word := range [...]string{"incorrect", "denied", "failed", "failure", "invalid", "bad password", "wrong", "refused"} {
+	for _, word := range [...]string{"incorrect", "denied", "failed", "failure", "invalid", "bad password", "wrong", "refused", "fehlgeschlagen", "denegado", "rifiutato"} {
 		if endsFold(line, word) {
 			return true
 		}
