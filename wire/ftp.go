@@ -51,6 +51,8 @@ type ftpDialogue struct {
 	user    []byte // of USER, at most maxUser bytes
 	attempt attempt
 	greeted bool
+	client  Dir  // who sent the first command that was known
+	known   bool // client is
 	// greeting waits for the client's first command: mail servers greet alike.
 	greeting *FTP
 	mail     *smtpDialogue // if it turned out to be one
@@ -59,7 +61,9 @@ type ftpDialogue struct {
 	data     ftpData
 }
 
-func newFTPStream() Stream { return &lineStream{liner: &ftpDialogue{}} }
+var _ bulky = (*ftpDialogue)(nil)
+
+func newFTPStream() Stream { return newLineStream(&ftpDialogue{}) }
 
 // sniffFTP recognises the server by its greeting, unless that is of a mail
 // server (if it may be, the client's first command will tell); the client by
@@ -109,7 +113,7 @@ func (s *ftpDialogue) line(dir Dir, line []byte, cut bool, msgs []Message) ([]Me
 	if len(line) == 0 {
 		return msgs, nil
 	}
-	verb, rest := word(line)
+	verb, rest := word(withoutTelnet(line))
 	name := command(verb, ftpCommands)
 	if name == "" && s.greeting != nil && command(verb, "EHLO HELO LHLO") != "" {
 		s.mail = &smtpDialogue{}
@@ -123,7 +127,13 @@ func (s *ftpDialogue) line(dir Dir, line []byte, cut bool, msgs []Message) ([]Me
 		if !s.greeted && len(s.pending) == 0 {
 			return msgs, errFTPReply
 		}
+		if s.known && dir == s.client && len(s.pending) < maxFTPPending {
+			s.pending = append(s.pending, &FTP{}) // it will be answered too
+		}
 		return msgs, nil // unknown to us, or the text of a server that forgets codes
+	}
+	if !s.known {
+		s.client, s.known = dir, true
 	}
 	m := &FTP{Command: name}
 	switch name {
@@ -150,11 +160,29 @@ func (s *ftpDialogue) line(dir Dir, line []byte, cut bool, msgs []Message) ([]Me
 		m.Argument = text(rest, maxFTPText)
 	}
 	if len(s.pending) == maxFTPPending {
-		msgs = append(msgs, s.pending[0])
+		msgs = s.pending[0].unanswered(msgs)
 		s.pending = s.pending[1:]
 	}
 	s.pending = append(s.pending, m)
 	return msgs, nil
+}
+
+// withoutTelnet cuts off the signals of Telnet that come before ABOR (RFC 959
+// section 4.1.3): IAC IP IAC DM.
+func withoutTelnet(line []byte) []byte {
+	for len(line) > 1 && line[0] == telnetIAC {
+		line = line[2:]
+	}
+	return line
+}
+
+// unanswered reports a command that has no reply; one that is unknown says
+// nothing.
+func (m *FTP) unanswered(msgs []Message) []Message {
+	if m.Command == "" {
+		return msgs
+	}
+	return append(msgs, m)
 }
 
 // reply reads a line of a reply; the last one ends a command.
@@ -186,6 +214,9 @@ func (s *ftpDialogue) reply(dir Dir, line []byte, code int, more, ok bool, msgs 
 	}
 	m := s.pending[0]
 	s.greeted, s.pending = true, s.pending[1:]
+	if m.Command == "" {
+		return msgs, nil
+	}
 	m.Code, m.Replies = code, replies
 	if m.Command == "PASV" && code == 227 || m.Command == "EPSV" && code == 229 {
 		if m.DataPort = ftpPort(m.Command, line); m.DataPort != 0 {
@@ -201,6 +232,7 @@ func (s *ftpDialogue) reply(dir Dir, line []byte, code int, more, ok bool, msgs 
 
 // keep notes a line of the reply under way.
 func (s *ftpDialogue) keep(line []byte, code int, ok bool) {
+	line = bytes.TrimRight(line, " ")
 	r := FTPReply{Text: text(line, maxFTPText)}
 	if ok {
 		r = FTPReply{code, text(line[min(4, len(line)):], maxFTPText)}
@@ -213,11 +245,12 @@ func (s *ftpDialogue) keep(line []byte, code int, ok bool) {
 }
 
 // outcome reads what a reply says about a login: 230 and 202 welcome, 331 and
-// 332 ask for more, anything from 400 on refuses.
+// 332 ask for more, anything from 500 on refuses, but for what says that the
+// command was not understood, or out of order.
 func (s *ftpDialogue) outcome(dir Dir, m *FTP, msgs []Message) []Message {
 	switch m.Command {
 	case "USER":
-		if m.Code == 230 || m.Code >= 500 { // without a password, or not at all
+		if m.Code == 230 || m.Code > 504 { // without a password, or not at all
 			msgs = s.attempt.begin(dir.Other(), &Login{Service: "ftp", User: string(s.user), Mechanism: "none"}, msgs)
 			return s.attempt.end(outcomeOf(m.Code == 230), msgs)
 		}
@@ -225,7 +258,7 @@ func (s *ftpDialogue) outcome(dir Dir, m *FTP, msgs []Message) []Message {
 		switch {
 		case m.Code == 230 || m.Code == 202:
 			return s.attempt.end(Succeeded, msgs)
-		case m.Code >= 500:
+		case m.Code >= 500 && m.Code < 502 || m.Code > 504:
 			return s.attempt.end(Failed, msgs)
 		case m.Code >= 400 || m.Code == 332:
 			return s.attempt.end(OutcomeUnknown, msgs)
@@ -239,6 +272,21 @@ func outcomeOf(ok bool) Outcome {
 		return Succeeded
 	}
 	return Failed
+}
+
+// pass implements bulky, of a mail server.
+func (s *ftpDialogue) pass(dir Dir, n int64) int64 {
+	if s.mail == nil {
+		return 0
+	}
+	return s.mail.pass(dir, n)
+}
+
+func (s *ftpDialogue) retained() int {
+	if s.mail == nil {
+		return 0
+	}
+	return s.mail.retained()
 }
 
 func (s *ftpDialogue) ended(dir Dir, msgs []Message) []Message {
@@ -255,7 +303,7 @@ func (s *ftpDialogue) ended(dir Dir, msgs []Message) []Message {
 		return msgs // the server may still answer
 	}
 	for _, m := range s.pending {
-		msgs = append(msgs, m)
+		msgs = m.unanswered(msgs)
 	}
 	s.pending = nil
 	return s.attempt.flush(dir, msgs)

@@ -1,6 +1,9 @@
 package wire
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // IMAP is a command with the status of its response (RFC 3501), up to the
 // login: what follows is mail. The server's greeting has an empty command.
@@ -17,19 +20,26 @@ const (
 	imapStatuses = "OK NO BAD PREAUTH BYE"
 	maxIMAPTag   = 32
 	maxLiteral   = 1024 // bytes of LOGIN's literals that are put together
+
+	maxIMAPPending = 16 // commands that wait
 )
 
 type imapDialogue struct {
-	waits   *IMAP
-	tag     []byte
+	waits   []imapCommand // clients may send several, and are answered in any order
 	sasl    sasl
-	attempt attempt
 	client  Dir
 	greeted bool
 	partial []byte // a LOGIN whose literal follows
 }
 
-func newIMAPStream() Stream { return &lineStream{liner: &imapDialogue{}} }
+// imapCommand waits for the response with its tag.
+type imapCommand struct {
+	tag     string
+	message *IMAP
+	login   *Login // that it tries, nil if none
+}
+
+func newIMAPStream() Stream { return newLineStream(&imapDialogue{}) }
 
 // sniffIMAP recognises the server by its untagged greeting, the client by a
 // tag, which has a digit, and a command.
@@ -75,7 +85,7 @@ func plausibleTag(b []byte, end int) bool {
 		tag = b[:min(end, len(b))]
 	}
 	for _, c := range tag {
-		if !isAlnum(c) && c != '.' {
+		if !isAlnum(c) && c != '.' && c != '-' && c != '_' {
 			return false
 		}
 		if isDigit(c) {
@@ -90,7 +100,7 @@ func (s *imapDialogue) line(dir Dir, line []byte, cut bool, msgs []Message) ([]M
 		s.login(append(s.partial, line...), cut)
 		return msgs, nil
 	}
-	if s.sasl.login != nil && dir == s.client {
+	if dir == s.client && s.sasl.isResponse(line) {
 		if !cut {
 			s.sasl.response(line)
 		}
@@ -105,14 +115,15 @@ func (s *imapDialogue) line(dir Dir, line []byte, cut bool, msgs []Message) ([]M
 	if name == "" || string(tag) == "*" || string(tag) == "+" || len(tag) > maxIMAPTag {
 		return msgs, nil
 	}
-	if s.waits != nil {
-		msgs = append(msgs, s.waits)
+	if len(s.waits) == maxIMAPPending {
+		msgs = s.waits[0].unanswered(msgs)
+		s.waits = s.waits[1:]
 	}
-	s.client, s.waits = dir, &IMAP{Command: name}
-	s.tag = append(s.tag[:0], tag...)
+	s.client = dir
+	s.waits = append(s.waits, imapCommand{tag: string(tag), message: &IMAP{Command: name}})
 	switch name {
 	case "LOGIN":
-		msgs = s.attempt.begin(dir, &Login{Service: "imap", Mechanism: "password", Clear: true}, msgs)
+		s.waits[len(s.waits)-1].login = &Login{Service: "imap", Mechanism: "password", Clear: true}
 		s.login(rest, cut)
 	case "AUTHENTICATE":
 		mechanism, initial := word(rest)
@@ -122,6 +133,15 @@ func (s *imapDialogue) line(dir Dir, line []byte, cut bool, msgs []Message) ([]M
 		}
 	}
 	return msgs, nil
+}
+
+// unanswered reports a command that has no response.
+func (c *imapCommand) unanswered(msgs []Message) []Message {
+	msgs = append(msgs, c.message)
+	if c.login != nil {
+		msgs = append(msgs, c.login)
+	}
+	return msgs
 }
 
 // login reads the two arguments of LOGIN: atoms, quoted strings or literals,
@@ -137,7 +157,10 @@ func (s *imapDialogue) login(args []byte, cut bool) {
 	if !ok {
 		s.wait(args)
 	}
-	if l := s.attempt.login; l != nil {
+	if len(s.waits) == 0 {
+		return
+	}
+	if l := s.waits[len(s.waits)-1].login; l != nil {
 		l.User = userText(user)
 		l.Default = ok && !cut && factoryDefault(user, secret)
 	}
@@ -192,11 +215,16 @@ func (s *imapDialogue) response(tag []byte, status string, msgs []Message) ([]Me
 		}
 		return msgs, nil
 	}
-	m := s.waits
-	if m == nil || !bytes.Equal(tag, s.tag) {
+	i := slices.IndexFunc(s.waits, func(c imapCommand) bool { return c.tag == string(tag) })
+	if i < 0 {
 		return msgs, nil
 	}
-	s.waits, s.greeted, s.partial = nil, true, nil
+	m, login := s.waits[i].message, s.waits[i].login
+	s.waits = slices.Delete(s.waits, i, i+1)
+	s.greeted = true
+	if i == len(s.waits) { // its literals were not wanted
+		s.partial = nil
+	}
 	m.Status = status
 	msgs = append(msgs, m)
 	ok := status == "OK"
@@ -206,7 +234,8 @@ func (s *imapDialogue) response(tag []byte, status string, msgs []Message) ([]Me
 			return msgs, ErrUpgrade
 		}
 	case "LOGIN":
-		msgs = s.attempt.end(imapOutcome(status), msgs)
+		login.Outcome = imapOutcome(status)
+		msgs = append(msgs, login)
 	case "AUTHENTICATE":
 		if l := s.sasl.end(imapOutcome(status)); l != nil {
 			msgs = append(msgs, l)
@@ -215,6 +244,7 @@ func (s *imapDialogue) response(tag []byte, status string, msgs []Message) ([]Me
 		return msgs, nil
 	}
 	if ok {
+		s.waits = nil
 		return msgs, ErrDone // mail follows
 	}
 	return msgs, nil
@@ -232,15 +262,15 @@ func imapOutcome(status string) Outcome {
 }
 
 func (s *imapDialogue) ended(dir Dir, msgs []Message) []Message {
-	if s.waits != nil && dir == s.client {
+	if len(s.waits) > 0 && dir == s.client {
 		return msgs // the server may still answer
 	}
-	if s.waits != nil {
-		msgs = append(msgs, s.waits)
-		s.waits = nil
+	for i := range s.waits {
+		msgs = s.waits[i].unanswered(msgs)
 	}
+	s.waits = nil
 	if l := s.sasl.end(OutcomeUnknown); l != nil {
 		msgs = append(msgs, l)
 	}
-	return s.attempt.end(OutcomeUnknown, msgs)
+	return msgs
 }

@@ -1,6 +1,9 @@
 package wire
 
-import "bytes"
+import (
+	"bytes"
+	"math"
+)
 
 // liner is a protocol over TCP that is a dialogue in lines of text.
 type liner interface {
@@ -17,19 +20,44 @@ type liner interface {
 // in base 64.
 const maxLine = 2048
 
+// bulky is a liner between whose lines bytes stand that are none.
+type bulky interface {
+	// pass returns how many of the next n bytes of dir are no lines, and regards
+	// them as passed over.
+	pass(dir Dir, n int64) int64
+	// retained is what Retained says.
+	retained() int
+}
+
 // lineStream takes a connection apart into lines.
 type lineStream struct {
 	liner liner
+	bulky bulky   // the same, nil if it has lines alone
 	long  [2]bool // the rest of a long line is being passed over
 }
 
-var _ Flusher = (*lineStream)(nil)
+var (
+	_ Flusher  = (*lineStream)(nil)
+	_ Skipper  = (*lineStream)(nil)
+	_ Retainer = (*lineStream)(nil)
+)
+
+func newLineStream(l liner) *lineStream {
+	b, _ := l.(bulky)
+	return &lineStream{liner: l, bulky: b}
+}
 
 // Feed implements Stream.
 func (s *lineStream) Feed(dir Dir, b []byte, msgs []Message) (int, []Message, error) {
 	n := 0
 	for n < len(b) {
 		rest := b[n:]
+		if s.bulky != nil {
+			if passed := s.bulky.pass(dir, int64(len(rest))); passed > 0 {
+				n += int(passed)
+				continue
+			}
+		}
 		end := bytes.IndexByte(rest[:min(len(rest), maxLine)], '\n')
 		if s.long[dir] {
 			if end < 0 {
@@ -59,6 +87,22 @@ func (s *lineStream) Feed(dir Dir, b []byte, msgs []Message) (int, []Message, er
 		}
 	}
 	return n, msgs, nil
+}
+
+// Skip implements Skipper.
+func (s *lineStream) Skip(dir Dir) int64 {
+	if s.bulky == nil {
+		return 0
+	}
+	return s.bulky.pass(dir, math.MaxInt64)
+}
+
+// Retained implements Retainer.
+func (s *lineStream) Retained() int {
+	if s.bulky == nil {
+		return 0
+	}
+	return s.bulky.retained()
 }
 
 // Flush implements Flusher.

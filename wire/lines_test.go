@@ -53,6 +53,18 @@ func TestFTPStream(t *testing.T) {
 			{FromClient, says("AUTH TLS")},
 			{FromServer, append(says("220 FTP ready", "234 Go"), 22, 3, 3)},
 		}, []Message{&FTP{Command: "AUTH", Argument: "TLS", Code: 234, Replies: replied(234, "Go")}}, ErrUpgrade},
+		{"a command that nobody knows, one out of order, ABOR with signals of Telnet", []chunk{
+			{FromServer, says("220 FTP ready")},
+			{FromClient, says("QUIT", "FOO bar", "PASS x", "\xff\xf4\xff\xf2ABOR", "USER")},
+			{FromServer, says("221 a", "500 b", "503 c", "225 d  ", "501 e")},
+		}, []Message{
+			ready,
+			&FTP{Command: "QUIT", Code: 221, Replies: replied(221, "a")},
+			&FTP{Command: "PASS", Code: 503, Replies: replied(503, "c")},
+			&Login{Service: "ftp", Mechanism: "password", Clear: true},
+			&FTP{Command: "ABOR", Code: 225, Replies: replied(225, "d")},
+			&FTP{Command: "USER", Code: 501, Replies: replied(501, "e")},
+		}, nil},
 		{"a mail server that greets like one of FTP", []chunk{
 			{FromServer, says("220 mx.example at your service")},
 			{FromClient, says("EHLO me")},
@@ -167,8 +179,41 @@ func TestSMTPStream(t *testing.T) {
 			{FromServer, says("535 No")},
 		}, []Message{auth(Failed, "LOGIN"), &SMTP{Helo: "cam"}}, nil},
 		{"cancelled", []chunk{{FromClient, says("AUTH CRAM-MD5")}, {FromServer, says("334 PDE+")}, {FromClient, says("*")}, {FromServer, says("501 Cancelled")}}, []Message{
-			&Login{Service: "smtp", Mechanism: "CRAM-MD5", Outcome: Failed},
+			&Login{Service: "smtp", Mechanism: "CRAM-MD5"}, // nothing has failed
 		}, nil},
+		{"a mechanism that is not offered", []chunk{{FromClient, says("AUTH CRAM-MD5")}, {FromServer, says("535 5.7.8 Invalid mechanism")}}, []Message{
+			&Login{Service: "smtp", Mechanism: "CRAM-MD5"},
+		}, nil},
+		{"commands before the outcome is known", []chunk{
+			{FromClient, says("EHLO cam", "AUTH PLAIN AGFubmEAc2VjcmV0", "MAIL FROM:<a@x>", "RCPT TO:<b@x>", "DATA")},
+			{FromServer, says("220 x", "250 x", "454 4.7.0 later", "250 ok", "250 ok", "354 go on")},
+			{FromClient, says("Subject: x", "", "MAIL FROM:<evil@x>", "354 x", ".", "QUIT")},
+			{FromServer, says("250 ok", "221 bye")},
+		}, []Message{
+			&Login{Service: "smtp", User: "anna", Mechanism: "PLAIN", Clear: true},
+			&SMTP{Helo: "cam", MailFrom: "<a@x>", RcptTo: []string{"<b@x>"}},
+		}, nil},
+		{"texts with their commands, in one segment", []chunk{
+			{FromClient, says("EHLO cam", "MAIL FROM:<a@x>", "RCPT TO:<b@x>", "DATA", "MAIL FROM:<evil@x>", "DATA", ".", "MAIL FROM:<c@x>", "RCPT TO:<d@x>", "DATA", "x", ".", "QUIT")},
+			{FromServer, says("220 x", "250 x", "250 ok", "550 no", "354 go on", "250 ok", "250 ok", "250 ok", "354 go on", "250 ok", "221 bye")},
+		}, []Message{
+			&SMTP{Helo: "cam", MailFrom: "<a@x>", RcptTo: []string{"<b@x>"}},
+			&SMTP{Helo: "cam", MailFrom: "<c@x>", RcptTo: []string{"<d@x>"}},
+		}, nil},
+		{"DATA is refused", []chunk{
+			{FromClient, says("HELO cam", "MAIL FROM:<a@x>", "RCPT TO:<b@x>", "DATA")},
+			{FromServer, says("220 x", "250 x", "250 ok", "550 no", "554 no recipients")},
+			{FromClient, says("MAIL FROM:<c@x>", "QUIT")},
+		}, []Message{&SMTP{Helo: "cam", MailFrom: "<c@x>"}}, nil},
+		{"text by size: any bytes, of two parts", []chunk{
+			{FromClient, says("EHLO cam", "MAIL FROM:<a@x>", "RCPT TO:<b@x>")},
+			{FromClient, []byte("BDAT 22\r\nMAIL FROM:<evil@x>\n\r\n\r")},
+			{FromClient, []byte("BDAT 3 LAST\r\na\nbMAIL FROM:<c@x>\r\nQUIT\r\n")},
+		}, []Message{
+			&SMTP{Helo: "cam", MailFrom: "<a@x>", RcptTo: []string{"<b@x>"}},
+			&SMTP{Helo: "cam", MailFrom: "<c@x>"},
+		}, nil},
+		{"a greeting alone", []chunk{{FromServer, says("220 mx.example ESMTP")}, {FromClient, says("GET / HTTP/1.0")}}, []Message{&SMTP{}}, nil},
 		{"TLS follows", []chunk{
 			{FromClient, says("EHLO cam", "STARTTLS")},
 			{FromServer, says("250 STARTTLS", "220 Go")},
@@ -191,9 +236,29 @@ func TestPOP3Stream(t *testing.T) {
 			&Login{Service: "pop3", User: "anna", Mechanism: "password", Outcome: Succeeded, Clear: true},
 		}, ErrDone},
 		{"APOP, both lines of the server late", []chunk{{FromClient, says("APOP anna c4c9334bac560ecc979e58001b3e22fb")}, {FromServer, says("+OK <1@x>", "-ERR no")}}, []Message{
-			&POP3{Command: "APOP", OK: true, Answered: true},
-			&Login{Service: "pop3", User: "anna", Mechanism: "APOP", Outcome: Succeeded},
-		}, ErrDone}, // out of order: the greeting is taken for the answer
+			&POP3{OK: true, Answered: true},
+			&POP3{Command: "APOP", Answered: true},
+			&Login{Service: "pop3", User: "anna", Mechanism: "APOP", Outcome: Failed},
+		}, nil}, // out of order
+		{"several commands at once, the second login is right", []chunk{
+			{FromServer, says("+OK ready")},
+			{FromClient, says("USER root", "PASS xc3511", "USER anna", "PASS secret", "STAT")},
+			{FromServer, says("+OK", "-ERR [AUTH] no", "+OK", "+OK in", "+OK 1 355")},
+		}, []Message{
+			&POP3{OK: true, Answered: true},
+			&POP3{Command: "USER", OK: true, Answered: true},
+			&POP3{Command: "PASS", Answered: true},
+			&Login{Service: "pop3", User: "root", Mechanism: "password", Outcome: Failed, Clear: true, Default: true},
+			&POP3{Command: "USER", OK: true, Answered: true},
+			&POP3{Command: "PASS", OK: true, Answered: true},
+			&Login{Service: "pop3", User: "anna", Mechanism: "password", Outcome: Succeeded, Clear: true},
+		}, ErrDone},
+		{"given up", []chunk{
+			{FromClient, says("AUTH PLAIN")},
+			{FromServer, says("+ ")},
+			{FromClient, says("*")},
+			{FromServer, says("-ERR cancelled")},
+		}, []Message{&POP3{Command: "AUTH", Answered: true}, &Login{Service: "pop3", Mechanism: "PLAIN"}}, nil},
 		{"the list of mechanisms, then one", []chunk{
 			{FromClient, says("AUTH")},
 			{FromServer, says("-ERR no", ".")},
@@ -247,6 +312,22 @@ func TestIMAPStream(t *testing.T) {
 			&IMAP{Command: "AUTHENTICATE", Status: "OK"},
 			&Login{Service: "imap", User: "anna", Mechanism: "SCRAM-SHA-256", Outcome: Succeeded},
 		}, ErrDone},
+		{"several commands at once, answered in another order", []chunk{
+			{FromClient, says("a1 CAPABILITY", "a2 LOGIN bob wrong", "a3 NOOP", "a4 LOGIN anna secret", "a5 SELECT INBOX")},
+			{FromServer, says("* OK ready", "a1 OK", "a3 OK", "a9 OK", "a2 NO [AUTHENTICATIONFAILED] x", "a4 OK in")},
+		}, []Message{
+			&IMAP{Status: "OK"},
+			&IMAP{Command: "CAPABILITY", Status: "OK"},
+			&IMAP{Command: "NOOP", Status: "OK"},
+			&IMAP{Command: "LOGIN", Status: "NO"},
+			&Login{Service: "imap", User: "bob", Mechanism: "password", Outcome: Failed, Clear: true},
+			&IMAP{Command: "LOGIN", Status: "OK"},
+			login,
+		}, ErrDone},
+		{"a mechanism that is not offered", []chunk{{FromClient, says("a1 AUTHENTICATE FOO")}, {FromServer, says("a1 NO [CANNOT] no")}}, []Message{
+			&IMAP{Command: "AUTHENTICATE", Status: "NO"},
+			&Login{Service: "imap", Mechanism: "FOO"},
+		}, nil},
 		{"TLS follows", []chunk{{FromClient, says("1 STARTTLS")}, {FromServer, says("1 OK go")}}, []Message{
 			&IMAP{Command: "STARTTLS", Status: "OK"},
 		}, ErrUpgrade},
@@ -398,7 +479,8 @@ func FuzzFTP(f *testing.F) {
 }
 
 func FuzzSMTP(f *testing.F) {
-	fuzzLines(f, newSMTPStream, 25, says("EHLO a", "AUTH PLAIN AGEAYg==", "235 x"), says("AUTH LOGIN", "334 x", "YQ==", "Yg=="))
+	fuzzLines(f, newSMTPStream, 25, says("EHLO a", "AUTH PLAIN AGEAYg==", "235 x"), says("AUTH LOGIN", "334 x", "YQ==", "Yg=="),
+		says("MAIL FROM:<a>", "DATA", "x", ".", "354 x"), []byte("MAIL FROM:<a>\r\nBDAT 3\r\na\nbBDAT 1 LAST\r\nx"))
 }
 
 func FuzzPOP3(f *testing.F) {
@@ -410,7 +492,7 @@ func FuzzIMAP(f *testing.F) {
 }
 
 func FuzzTelnet(f *testing.F) {
-	fuzzLines(f, newTelnetStream, 23, []byte("\xff\xfd\x18login: a\r\nPassword: b\r\n# "))
+	fuzzLines(f, newTelnetStream, 23, []byte("\xff\xfd\x18login: a\r\nPassword: b\r\n# "), []byte("\x1b]0;x\a\x1b[1mПароль\x1b[0m: "))
 }
 
 func BenchmarkSMTPLogin(b *testing.B) {

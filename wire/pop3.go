@@ -1,5 +1,7 @@
 package wire
 
+import "bytes"
+
 // POP3 is a command with the first line of its response (RFC 1939, RFC 2449,
 // RFC 2595), up to the login: what follows is mail. The server's greeting has
 // an empty command.
@@ -19,16 +21,24 @@ const (
 )
 
 type pop3Dialogue struct {
-	waits   *POP3
+	waits   []pop3Command // in order: clients may send several (RFC 2449 section 6.6)
 	user    []byte
 	sasl    sasl
-	attempt attempt
 	client  Dir
 	known   bool // client is: the end that commands, or is answered
 	greeted bool
 }
 
-func newPOP3Stream() Stream { return &lineStream{liner: &pop3Dialogue{}} }
+// pop3Command waits for its response.
+type pop3Command struct {
+	message *POP3
+	login   *Login // that it tries, nil if none
+}
+
+// maxPOP3Pending bounds the commands that wait.
+const maxPOP3Pending = 16
+
+func newPOP3Stream() Stream { return newLineStream(&pop3Dialogue{}) }
 
 // sniffPOP3 recognises the server by a greeting with a text ("+OK" alone is
 // Redis); the client by a command that no other protocol has.
@@ -54,7 +64,7 @@ func sniffPOP3(_ Dir, b []byte) Match {
 }
 
 func (s *pop3Dialogue) line(dir Dir, line []byte, cut bool, msgs []Message) ([]Message, error) {
-	if s.sasl.login != nil && dir == s.client {
+	if dir == s.client && s.sasl.isResponse(line) {
 		if !cut {
 			s.sasl.response(line)
 		}
@@ -66,12 +76,23 @@ func (s *pop3Dialogue) line(dir Dir, line []byte, cut bool, msgs []Message) ([]M
 	ok, failed := prefix(line, []byte("+OK")) == Yes, prefix(line, []byte("-ERR")) == Yes
 	if ok || failed {
 		s.client, s.known = dir.Other(), true
+		if ok && !s.greeted && len(s.waits) > 0 && isPOP3Greeting(line) { // seen out of order
+			s.greeted = true
+			return append(msgs, &POP3{OK: true, Answered: true}), nil
+		}
 		return s.response(ok, msgs)
 	}
 	if s.known {
 		return msgs, nil // a line of a list, which may look like a command, or a challenge
 	}
 	return s.command(dir, line, cut, msgs), nil
+}
+
+// isPOP3Greeting tells a greeting from the answer to a login: it names what
+// serves, or a time for APOP (RFC 1939 section 7).
+func isPOP3Greeting(line []byte) bool {
+	return containsFold(line, "ready") || containsFold(line, "pop3") ||
+		bytes.IndexByte(line, '<') > 0 && bytes.IndexByte(line, '@') > 0
 }
 
 // command reads a command of the client.
@@ -81,20 +102,21 @@ func (s *pop3Dialogue) command(dir Dir, line []byte, cut bool, msgs []Message) [
 	if name == "" {
 		return msgs
 	}
-	if s.waits != nil {
-		msgs = append(msgs, s.waits)
+	if len(s.waits) == maxPOP3Pending {
+		msgs = s.waits[0].unanswered(msgs)
+		s.waits = s.waits[1:]
 	}
-	s.client, s.known, s.waits = dir, true, &POP3{Command: name}
+	c := pop3Command{message: &POP3{Command: name}}
+	s.client, s.known = dir, true
 	switch name {
 	case "USER":
 		s.user = append(s.user[:0], rest[:min(len(rest), maxUser)]...)
 	case "PASS":
-		l := &Login{Service: "pop3", User: string(s.user), Mechanism: "password", Clear: true}
-		l.Default = !cut && factoryDefault(s.user, rest)
-		msgs = s.attempt.begin(dir, l, msgs)
+		c.login = &Login{Service: "pop3", User: string(s.user), Mechanism: "password", Clear: true}
+		c.login.Default = !cut && factoryDefault(s.user, rest)
 	case "APOP":
 		user, _ := word(rest)
-		msgs = s.attempt.begin(dir, &Login{Service: "pop3", User: userText(user), Mechanism: "APOP"}, msgs)
+		c.login = &Login{Service: "pop3", User: userText(user), Mechanism: "APOP"}
 	case "AUTH":
 		mechanism, initial := word(rest)
 		if len(mechanism) == 0 {
@@ -105,19 +127,29 @@ func (s *pop3Dialogue) command(dir Dir, line []byte, cut bool, msgs []Message) [
 			s.sasl.response(initial)
 		}
 	}
+	s.waits = append(s.waits, c)
+	return msgs
+}
+
+// unanswered reports a command that has no response.
+func (c pop3Command) unanswered(msgs []Message) []Message {
+	msgs = append(msgs, c.message)
+	if c.login != nil {
+		msgs = append(msgs, c.login)
+	}
 	return msgs
 }
 
 func (s *pop3Dialogue) response(ok bool, msgs []Message) ([]Message, error) {
-	m := s.waits
-	s.waits = nil
-	if m == nil {
-		if s.greeted {
-			return msgs, nil
-		}
-		m = &POP3{}
+	c := pop3Command{message: &POP3{}} // the greeting
+	switch {
+	case len(s.waits) > 0:
+		c, s.waits = s.waits[0], s.waits[1:]
+	case s.greeted:
+		return msgs, nil
 	}
 	s.greeted = true
+	m := c.message
 	m.OK, m.Answered = ok, true
 	msgs = append(msgs, m)
 	switch m.Command {
@@ -126,7 +158,8 @@ func (s *pop3Dialogue) response(ok bool, msgs []Message) ([]Message, error) {
 			return msgs, ErrUpgrade
 		}
 	case "PASS", "APOP":
-		msgs = s.attempt.end(outcomeOf(ok), msgs)
+		c.login.Outcome = outcomeOf(ok)
+		msgs = append(msgs, c.login)
 	case "AUTH":
 		if s.sasl.login == nil {
 			return msgs, nil
@@ -136,21 +169,22 @@ func (s *pop3Dialogue) response(ok bool, msgs []Message) ([]Message, error) {
 		return msgs, nil
 	}
 	if ok {
+		s.waits = nil
 		return msgs, ErrDone // mail follows
 	}
 	return msgs, nil
 }
 
 func (s *pop3Dialogue) ended(dir Dir, msgs []Message) []Message {
-	if s.waits != nil && dir == s.client {
+	if len(s.waits) > 0 && dir == s.client {
 		return msgs // the server may still answer
 	}
-	if s.waits != nil {
-		msgs = append(msgs, s.waits)
-		s.waits = nil
+	for _, c := range s.waits {
+		msgs = c.unanswered(msgs)
 	}
+	s.waits = nil
 	if l := s.sasl.end(OutcomeUnknown); l != nil {
 		msgs = append(msgs, l)
 	}
-	return s.attempt.end(OutcomeUnknown, msgs)
+	return msgs
 }

@@ -10,6 +10,7 @@ import (
 type sasl struct {
 	login *Login // nil if no exchange is under way
 	user  []byte // of LOGIN, until the secret has come
+	said  bool   // the client has sent something that may be right or wrong
 }
 
 // maxMechanism bounds the name of a mechanism (RFC 4422 section 3.1).
@@ -26,12 +27,25 @@ func (s *sasl) begin(service string, mechanism []byte) {
 	}
 }
 
-// response reads what the client sends, in base 64.
+// isResponse reports whether a line that the client sends within an exchange is
+// part of it. Clients that do not wait for the outcome go on with commands, of
+// which those with an argument are no base 64.
+func (s *sasl) isResponse(line []byte) bool {
+	return s.login != nil && !bytes.ContainsAny(line, " :<@")
+}
+
+// response reads what the client sends, in base 64: "=" for nothing, "*" to
+// give up.
 func (s *sasl) response(line []byte) {
 	if s.login == nil {
 		return
 	}
 	line = bytes.TrimSpace(line)
+	if string(line) == "*" {
+		s.said = false
+		return
+	}
+	s.said = true
 	raw := make([]byte, base64.StdEncoding.DecodedLen(len(line)))
 	n, err := base64.StdEncoding.Decode(raw, line)
 	if err != nil {
@@ -46,6 +60,7 @@ func (s *sasl) read(raw []byte) {
 	if s.login == nil {
 		return
 	}
+	s.said = true
 	switch s.login.Mechanism {
 	case "PLAIN": // RFC 4616: authzid, NUL, authcid, NUL, passwd
 		if parts := bytes.SplitN(raw, []byte{0}, 3); len(parts) == 3 {
@@ -116,9 +131,13 @@ func (s *sasl) named(raw []byte) {
 	}
 }
 
-// end returns the login with its outcome; nil if none is under way.
+// end returns the login with its outcome; nil if none is under way. What the
+// client gave up, or the server did not want to begin, has not failed.
 func (s *sasl) end(o Outcome) *Login {
 	m := s.login
+	if o == Failed && !s.said {
+		o = OutcomeUnknown
+	}
 	*s = sasl{}
 	if m != nil {
 		m.Outcome = o

@@ -276,7 +276,7 @@ func Table() []Protocol {
 		},
 		{Name: "socks", TCPPorts: []uint16{1080}, Sniff: sniffSocks, NewStream: newSocksStream},
 		{Name: "smb", TCPPorts: []uint16{445, 139}, Sniff: sniffSMB, NewStream: newSMBStream, LongLived: true},
-		{Name: "smtp", TCPPorts: []uint16{25, 587}, Sniff: sniffSMTP, NewStream: newSMTPStream},
+		{Name: "smtp", TCPPorts: []uint16{25, 587}, Sniff: sniffSMTP, NewStream: newSMTPStream, LongLived: true},
 		{Name: "snmp", UDPPorts: []uint16{161, 162}, SniffDatagram: sniffSNMP, LeadByte: leads("\x30"), NewDatagrams: newSNMPFlow},
 		{Name: "syslog", UDPPorts: []uint16{514}, SniffDatagram: sniffSyslog, LeadByte: leads("<"), NewDatagrams: newSyslogFlow},
 		{Name: "tftp", UDPPorts: []uint16{69}, SniffDatagram: sniffTFTP, LeadByte: leads("\x00"), NewDatagrams: newTFTPFlow},
