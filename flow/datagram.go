@@ -176,7 +176,11 @@ func (s *Shard) beginsAs(r ref, e *entry, row uint8, h *Headers, from side) bool
 	if s.protocols[row-1].NewDatagrams == nil {
 		return false
 	}
-	if err := s.beginTalk(r, e, row, h, from); err == nil {
+	switch err := s.beginTalk(r, e, row, h, from); {
+	case err == nil:
+		return true
+	case errors.Is(err, wire.ErrDone):
+		s.release(e)
 		return true
 	}
 	if e.stream != noStream {

@@ -57,6 +57,42 @@ func TestExpectedTransfer(t *testing.T) {
 	}
 }
 
+// TestExpectedMedia: a call announces where voice will be sent; what else comes
+// there first is no voice.
+func TestExpectedMedia(t *testing.T) {
+	const call = "INVITE sip:b@10.0.0.1 SIP/2.0\r\nContent-Type: application/sdp\r\n\r\nm=audio 40000 RTP/AVP 0\r\n"
+	const voice, report = "\x80\x00\x00\x01\x00\x00\x00\xa0\x01\x02\x03\x04voice", "\x80\xc9\x00\x01\x01\x02\x03\x04"
+	phone, peer := hostAt("10.0.0.9", 5060), hostAt("10.0.0.1", 5060)
+	media, control := phone, phone
+	media.port, control.port = 40000, 40001
+	theirs, stranger := peer, hostAt("10.0.0.7", 42000)
+	theirs.port = 42000
+	for _, c := range []struct {
+		name     string
+		from, to host
+		first    string
+		want     string
+	}{
+		{"voice", media, theirs, voice, "rtp"},
+		{"voice of the other end", theirs, media, voice, "rtp"},
+		{"a report", control, theirs, report, "rtcp"},
+		{"something else", media, theirs, "something else", ""},
+		{"from another host", stranger, media, voice, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			apps, _ := appsOf(t,
+				at{1, udpFrame(t, phone, peer, call)},
+				at{2, udpFrame(t, c.from, c.to, c.first)},
+				at{3, udpFrame(t, c.to, c.from, voice)},
+				at{4, udpFrame(t, c.from, c.to, voice)},
+			)
+			if got := apps[[2]uint16{c.from.port, c.to.port}]; got != c.want {
+				t.Errorf("got %q, want %q; all are %v", got, c.want, apps)
+			}
+		})
+	}
+}
+
 // TestExpectedData: a data connection is told by what the control connection
 // says, whatever its bytes look like.
 func TestExpectedData(t *testing.T) {

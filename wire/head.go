@@ -10,8 +10,9 @@ import (
 type headed interface {
 	// sniff tells whether b is, or may become, the head of a message.
 	sniff(b []byte) Match
-	// head appends what a head says; cut is set if its end was never seen.
-	head(dir Dir, head []byte, cut bool, msgs []Message) []Message
+	// head appends what a head says; cut is set if its end was never seen. body
+	// is what of the body has come with it.
+	head(dir Dir, head, body []byte, cut bool, msgs []Message) []Message
 	// ended appends what there is to say when nothing more of dir can be read.
 	ended(dir Dir, msgs []Message) []Message
 }
@@ -66,8 +67,9 @@ func (s *headStream) Feed(dir Dir, b []byte, msgs []Message) (int, []Message, er
 			}
 			return n, msgs, errHeadKind
 		}
-		msgs = s.headed.head(dir, rest[:end], false, msgs)
 		s.left[dir] = max(0, headLength(rest[:end]))
+		body := rest[end:min(int64(len(rest)), int64(end)+min(s.left[dir], int64(len(rest))))]
+		msgs = s.headed.head(dir, rest[:end], body, false, msgs)
 		n += end
 	}
 	return n, msgs, nil
@@ -83,7 +85,7 @@ func (s *headStream) Skip(dir Dir) int64 {
 // Flush implements Flusher.
 func (s *headStream) Flush(dir Dir, b []byte, msgs []Message) []Message {
 	if s.left[dir] == 0 && s.headed.sniff(b) == Yes {
-		msgs = s.headed.head(dir, b, true, msgs)
+		msgs = s.headed.head(dir, b, nil, true, msgs)
 	}
 	return s.headed.ended(dir, msgs)
 }

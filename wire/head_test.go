@@ -91,7 +91,8 @@ func TestSniffHeads(t *testing.T) {
 }
 
 func FuzzRTSP(f *testing.F) {
-	fuzzLines(f, newRTSPStream, 554, says("OPTIONS rtsp://u:p@a RTSP/1.0", "Authorization: Basic dTpw", ""), []byte("RTSP/1.0 200 OK\r\n\r\n$\x00\x00\x01a"))
+	fuzzLines(f, newRTSPStream, 554, says("OPTIONS rtsp://u:p@a RTSP/1.0", "Authorization: Basic dTpw", ""), []byte("RTSP/1.0 200 OK\r\n\r\n$\x00\x00\x01a"),
+		says("RTSP/1.0 200 OK", "Transport: RTP/AVP;client_port=1-2", ""))
 }
 
 func FuzzSIP(f *testing.F) {
@@ -99,5 +100,6 @@ func FuzzSIP(f *testing.F) {
 }
 
 func FuzzSIPDatagram(f *testing.F) {
-	fuzzFlow(f, newSIPFlow, sniffSIPDatagram, 5060, says("REGISTER sip:a SIP/2.0", `Authorization: Digest username="u"`, ""))
+	fuzzFlow(f, newSIPFlow, sniffSIPDatagram, 5060, says("REGISTER sip:a SIP/2.0", `Authorization: Digest username="u"`, ""),
+		[]byte("INVITE sip:a SIP/2.0\r\nc: application/sdp\r\n\r\nm=audio 1 RTP/AVP 0\r\n"))
 }

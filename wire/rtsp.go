@@ -29,7 +29,7 @@ func sniffRTSP(_ Dir, b []byte) Match { return sniffHead(b, rtspVersion, rtspMet
 
 func (*rtspHeads) sniff(b []byte) Match { return sniffRTSP(0, b) }
 
-func (s *rtspHeads) head(dir Dir, head []byte, cut bool, msgs []Message) []Message {
+func (s *rtspHeads) head(dir Dir, head, _ []byte, cut bool, msgs []Message) []Message {
 	line, rest := cutLine(head)
 	request, _, first, second := startLine(line, rtspVersion)
 	m := &RTSP{Truncated: cut}
@@ -39,6 +39,7 @@ func (s *rtspHeads) head(dir Dir, head []byte, cut bool, msgs []Message) []Messa
 		m.Status = int(contentLength(first))
 	}
 	var login *Login
+	var transport []byte
 	stale := false
 	for name, value, ok := nextField(&rest); ok; name, value, ok = nextField(&rest) {
 		switch {
@@ -46,6 +47,8 @@ func (s *rtspHeads) head(dir Dir, head []byte, cut bool, msgs []Message) []Messa
 			m.UserAgent = fieldText(value)
 		case fieldIs(name, "server"):
 			m.Server = fieldText(value)
+		case fieldIs(name, "transport") && !request && m.Status == 200:
+			transport = value
 		case fieldIs(name, "authorization") && request:
 			m.Auth, login = authScheme(value, true), credentials("rtsp", value)
 		case fieldIs(name, "www-authenticate") && !request:
@@ -55,7 +58,7 @@ func (s *rtspHeads) head(dir Dir, head []byte, cut bool, msgs []Message) []Messa
 			stale = stale || containsFold(value, "stale=true")
 		}
 	}
-	msgs = append(msgs, m)
+	msgs = appendTransport(append(msgs, m), dir, transport)
 	switch {
 	case request && login != nil:
 		if s.attempt.login != nil && s.attempt.login.User == login.User {

@@ -54,10 +54,23 @@ func (f *sipFlow) Datagram(dir Dir, b []byte, msgs []Message) ([]Message, error)
 	if len(bytes.Trim(b, "\r\n\x00")) == 0 {
 		return msgs, nil // a keep-alive (RFC 5626 section 3.5.1)
 	}
-	if !sniffSIPDatagram(b) {
+	if !sniffSIPDatagram(b) && !isSIPExtension(b) {
 		return msgs, errSIPKind
 	}
-	return f.heads.head(dir, b, headEnd(b, 0) < 0, msgs), nil
+	end := headEnd(b, 0)
+	if end < 0 {
+		return f.heads.head(dir, b, nil, true, msgs), nil
+	}
+	return f.heads.head(dir, b[:end], b[end:], false, msgs), nil
+}
+
+// isSIPExtension tells a request with a method that is not registered, by its
+// URI.
+func isSIPExtension(b []byte) bool {
+	line, _ := cutLine(b)
+	request, _, method, uri := startLine(line, sipVersion)
+	return request && len(method) <= maxHTTPMethod && plainASCII(method) &&
+		(bytes.HasPrefix(uri, []byte("sip:")) || bytes.HasPrefix(uri, []byte("sips:")))
 }
 
 // Flush implements Flusher.
@@ -65,7 +78,7 @@ func (f *sipFlow) Flush(dir Dir, _ []byte, msgs []Message) []Message {
 	return f.heads.ended(dir, msgs)
 }
 
-func (s *sipHeads) head(dir Dir, head []byte, cut bool, msgs []Message) []Message {
+func (s *sipHeads) head(dir Dir, head, body []byte, cut bool, msgs []Message) []Message {
 	line, rest := cutLine(head)
 	request, _, first, second := startLine(line, sipVersion)
 	m := &SIP{Truncated: cut}
@@ -75,6 +88,7 @@ func (s *sipHeads) head(dir Dir, head []byte, cut bool, msgs []Message) []Messag
 		m.Code, m.Reason = int(contentLength(first)), text(second, maxSIPText)
 	}
 	var login *Login
+	described := false
 	for name, value, ok := nextField(&rest); ok; name, value, ok = nextField(&rest) {
 		switch {
 		case fieldIs(name, "from") || fieldIs(name, "f"):
@@ -83,11 +97,16 @@ func (s *sipHeads) head(dir Dir, head []byte, cut bool, msgs []Message) []Messag
 			m.To = text(value, maxSIPText)
 		case fieldIs(name, "user-agent") || fieldIs(name, "server"):
 			m.UserAgent = text(value, maxSIPText)
+		case fieldIs(name, "content-type") || fieldIs(name, "c"):
+			described = containsFold(value, "application/sdp")
 		case request && (fieldIs(name, "authorization") || fieldIs(name, "proxy-authorization")):
 			login = credentials("sip", value)
 		}
 	}
 	msgs = append(msgs, m)
+	if described && (request || m.Code < 300) {
+		msgs = appendSDP(msgs, dir, body)
+	}
 	switch {
 	case request && login != nil && s.attempt.login == nil:
 		return s.attempt.begin(dir, login, msgs)

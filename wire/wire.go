@@ -269,6 +269,8 @@ func Table() []Protocol {
 			LeadByte: leads("\x01\x02\x03\x04\x05\x0b\x0c\x28\x29\x2a\x2b\x2c\x2d"), NewDatagrams: newRadiusFlow,
 		},
 		{Name: "redis", TCPPorts: []uint16{6379}, Sniff: sniffRedis, NewStream: newRedisStream, LongLived: true},
+		{Name: "rtcp", NewDatagrams: newRTCPFlow},
+		{Name: "rtp", NewDatagrams: newRTPFlow},
 		{Name: "rtsp", TCPPorts: []uint16{554, 8554}, Sniff: sniffRTSP, NewStream: newRTSPStream, LongLived: true},
 		{
 			Name: "sip", UDPPorts: []uint16{5060}, TCPPorts: []uint16{5060}, SniffDatagram: sniffSIPDatagram,
