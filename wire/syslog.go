@@ -35,7 +35,7 @@ func newSyslogFlow() Datagrams { return &syslogFlow{} }
 // time=16:29:06 devname=".
 func sniffSyslog(b []byte) bool {
 	m, rest, ok := syslogPriority(b)
-	return ok && (m.Version == 1 || syslogDate(rest) > 0 || syslogNumbered(rest) || len(syslogTag(rest)) > 0 ||
+	return ok && (m.Version == 1 || syslogAnyDate(rest) > 0 || syslogNumbered(rest) || len(syslogTag(rest)) > 0 ||
 		syslogText(rest))
 }
 
@@ -60,17 +60,24 @@ func (f *syslogFlow) Datagram(_ Dir, b []byte, msgs []Message) ([]Message, error
 	if !ok {
 		return msgs, errSyslogKind
 	}
-	m.header(rest)
-	for _, old := range f.seen {
-		if old.Host == m.Host && old.Program == m.Program {
-			return msgs, nil
+	return f.tell(m, rest, msgs), nil
+}
+
+// tell appends who sends a message, if that is new.
+func (f *syslogFlow) tell(m Syslog, rest []byte, msgs []Message) []Message {
+	host, program := m.header(rest)
+	for i := range f.seen {
+		if f.seen[i].Host == string(host) && f.seen[i].Program == string(program) {
+			return msgs
 		}
 	}
 	if len(f.seen) == maxSyslogKinds {
-		return msgs, nil
+		return msgs
 	}
-	f.seen = append(f.seen, m)
-	return append(msgs, &m), nil
+	told := m
+	told.Host, told.Program = string(host), string(program)
+	f.seen = append(f.seen, told)
+	return append(msgs, &told)
 }
 
 // syslogPriority reads "<PRI>", and the version that RFC 5424 puts behind it.
@@ -114,6 +121,30 @@ func syslogDate(b []byte) int {
 	return date
 }
 
+// syslogAnyDate returns the length of the date of a message that is not of RFC
+// 5424, with the blank behind it; 0 if there is none. Some put the year behind
+// it, as RFC 3164 section 5.1 has it done elsewhere, and rsyslog and others write
+// that of RFC 3339: "2026-03-14T09:26:53+01:00 ".
+func syslogAnyDate(b []byte) int {
+	if n := syslogDate(b); n > 0 {
+		if year, _ := word(b[n:]); len(year) == len("2026") && (year[0] == '1' || year[0] == '2') && decimalPort(year) > 0 {
+			n += len(year) + len(" ")
+		}
+		return min(n, len(b))
+	}
+	const shortest, longest = len("2026-03-14T09:26:53"), len("2026-03-14T09:26:53.123456789+01:00")
+	n := bytes.IndexByte(b[:min(len(b), longest+1)], ' ')
+	if n < shortest {
+		return 0
+	}
+	for i, c := range []byte("0000-00-00T00:00:00") {
+		if c == '0' && !isDigit(b[i]) || c != '0' && b[i] != c {
+			return 0
+		}
+	}
+	return n + 1
+}
+
 // syslogNumbered tells how Cisco IOS begins: a running number and the time,
 // which is marked where the clock is not set: "30: *Sep 22 13:34:49.195: ".
 func syslogNumbered(b []byte) bool {
@@ -152,35 +183,33 @@ func syslogTag(b []byte) []byte {
 	return b[:n]
 }
 
-// header reads host and program.
-func (m *Syslog) header(rest []byte) {
+// header finds host and program.
+func (m *Syslog) header(rest []byte) (host, program []byte) {
 	if m.Version == 1 {
 		_, rest = word(rest) // time
-		host, rest := word(rest)
-		program, _ := word(rest)
-		m.Host, m.Program = unlessNil(host, maxSyslogHost), unlessNil(program, maxSyslogProgram)
-		return
+		host, rest = word(rest)
+		program, _ = word(rest)
+		return unlessNil(host, maxSyslogHost), unlessNil(program, maxSyslogProgram)
 	}
-	n := syslogDate(rest)
+	n := syslogAnyDate(rest)
 	if n == 0 {
-		m.Program = string(syslogTag(rest))
-		return
+		return nil, syslogTag(rest)
 	}
-	host, rest := word(rest[n:])
+	host, rest = word(rest[n:])
 	if bytes.HasSuffix(host, []byte(":")) { // no host, as many devices do
-		host, rest = nil, rest[:0:0]
+		return nil, nil
 	}
-	m.Host = text(host, maxSyslogHost)
 	end := bytes.IndexFunc(rest, func(r rune) bool { return r == ':' || r == '[' || r == ' ' })
 	if end > 0 && rest[end] != ' ' {
-		m.Program = text(rest[:end], maxSyslogProgram)
+		program = rest[:min(end, maxSyslogProgram)]
 	}
+	return host[:min(len(host), maxSyslogHost)], program
 }
 
-// unlessNil is a field of RFC 5424, "" for its NILVALUE.
-func unlessNil(b []byte, n int) string {
+// unlessNil is a field of RFC 5424, nil for its NILVALUE.
+func unlessNil(b []byte, n int) []byte {
 	if string(b) == "-" {
-		return ""
+		return nil
 	}
-	return text(b, n)
+	return b[:min(len(b), n)]
 }

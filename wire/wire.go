@@ -280,7 +280,10 @@ func Table() []Protocol {
 		{Name: "smb", TCPPorts: []uint16{445, 139}, Sniff: sniffSMB, NewStream: newSMBStream, LongLived: true},
 		{Name: "smtp", TCPPorts: []uint16{25, 587}, Sniff: sniffSMTP, NewStream: newSMTPStream, LongLived: true},
 		{Name: "snmp", UDPPorts: []uint16{161, 162}, SniffDatagram: sniffSNMP, LeadByte: leads("\x30"), NewDatagrams: newSNMPFlow},
-		{Name: "syslog", UDPPorts: []uint16{514}, SniffDatagram: sniffSyslog, LeadByte: leads("<"), NewDatagrams: newSyslogFlow},
+		{
+			Name: "syslog", UDPPorts: []uint16{514}, SniffDatagram: sniffSyslog, LeadByte: leads("<"), NewDatagrams: newSyslogFlow,
+			TCPPorts: []uint16{514, 601}, Sniff: sniffSyslogStream, NewStream: newSyslogStream, LongLived: true,
+		},
 		{Name: "tftp", UDPPorts: []uint16{69}, SniffDatagram: sniffTFTP, LeadByte: leads("\x00"), NewDatagrams: newTFTPFlow},
 		{Name: "tds", TCPPorts: []uint16{1433}, Sniff: sniffTDS, NewStream: newTDSStream},
 		{Name: "telnet", TCPPorts: []uint16{23}, Sniff: sniffTelnet, NewStream: newTelnetStream},
