@@ -55,10 +55,18 @@ func (finsParser) size(b []byte) (int, error) {
 }
 
 func (p finsParser) read(_ Dir, b []byte, _ bool, msgs []Message) ([]Message, error) {
-	if len(b) < finsTCPHeader || binary.BigEndian.Uint32(b[8:]) != finsTCPData {
-		return msgs, nil // nodes are numbered, or the connection is refused
+	if len(b) < finsTCPHeader {
+		return msgs, nil
 	}
-	return p.memory.appendTelegram(p, b[finsTCPHeader:], msgs), nil
+	switch command := binary.BigEndian.Uint32(b[8:]); command {
+	case finsTCPData:
+		return p.memory.appendTelegram(p, b[finsTCPHeader:], msgs), nil
+	case 0, 1: // the client asks for a node number, and is given one
+		m := p.memory.telegrams.get()
+		*m = Telegram{App: "fins", Response: command == 1, Name: "node address", Status: binary.BigEndian.Uint32(b[12:])}
+		msgs = append(msgs, m)
+	}
+	return msgs, nil
 }
 
 func (finsParser) telegram(b []byte, m *Telegram) bool {

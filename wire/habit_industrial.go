@@ -74,10 +74,10 @@ func (m *DNP3) Habit(seed uint64) uint64 {
 
 // Habit implements Habitual.
 func (m *IEC104) Habit(seed uint64) uint64 {
-	if m.Truncated || m.Negative || m.Control != 0 || m.Class() == CommandControl {
+	if m.Truncated || m.Negative || m.transfer() || m.Class() == CommandControl {
 		return 0
 	}
-	return habit(seed).withTwo(uint64(m.Type)|uint64(m.Cause)<<8|uint64(m.Station)<<16|uint64(m.Address)<<32,
+	return habit(seed).withTwo(uint64(m.Type)|uint64(m.Control)<<56|uint64(m.Cause)<<8|uint64(m.Station)<<16|uint64(m.Address)<<32,
 		uint64(m.Count)|habitBit(m.Sequence)<<8).value()
 }
 

@@ -2,12 +2,14 @@ package wire
 
 import "fmt"
 
-// IEC104 is one application data unit of IEC 60870-5-104, or the start or stop
-// of data transfer.
+// IEC104 is one application data unit of IEC 60870-5-104, or a frame that
+// controls the connection.
 type IEC104 struct {
 	// Control is the function of an unnumbered frame: 0x07 and 0x0b start data
-	// transfer, 0x13 and 0x23 stop it (act, con). 0 for a data unit, which the
-	// fields below describe.
+	// transfer, 0x13 and 0x23 stop it, 0x43 and 0x83 test the connection (act,
+	// con); 0x01 is an acknowledgement, of which a connection has one at most,
+	// as the first that was seen of it. 0 for a data unit, which the fields
+	// below describe.
 	Control   uint8
 	Type      uint8 // type identification
 	Cause     uint8 // cause of transmission
@@ -27,35 +29,31 @@ func (*IEC104) Protocol() string { return "iec104" }
 // APCI: start byte, length of what follows, four control bytes (IEC
 // 60870-5-104 clause 5.1).
 const (
-	iec104Start     = 0x68
-	iec104Header    = 6
-	maxIEC104Length = 253
-	iec104ASDU      = 6 // type, qualifier, cause and originator, common address
+	iec104Start       = 0x68
+	iec104Header      = 6
+	maxIEC104Length   = 253
+	iec104Acknowledge = 0x01
+	iec104ASDU        = 6 // type, qualifier, cause and originator, common address
 )
 
 var errIEC104 = fmt.Errorf("read iec 104 header: %w", ErrNotMine)
 
-// sniffIEC104 recognises an unnumbered frame, or a data unit whose type and
-// cause are assigned. Supervisory frames in front of them are passed over.
+// sniffIEC104 recognises an unnumbered frame, an acknowledgement, or a data
+// unit whose type and cause are assigned.
 func sniffIEC104(_ Dir, b []byte) Match {
-	for range 4 {
-		if len(b) > 0 && b[0] != iec104Start || len(b) > 1 && (b[1] < 4 || b[1] > maxIEC104Length) {
-			return No
-		}
-		if len(b) < iec104Header {
-			return Maybe
-		}
-		switch {
-		case b[2]&3 == 3:
-			return matchIf(b[1] == 4 && iec104Unnumbered(b[2]) && b[3]|b[4]|b[5] == 0)
-		case b[2]&1 == 0:
-			return sniffASDU(b)
-		case b[1] != 4 || b[2] != 1 || b[3] != 0 || b[4]&1 != 0:
-			return No
-		}
-		b = b[iec104Header:]
+	if len(b) > 0 && b[0] != iec104Start || len(b) > 1 && (b[1] < 4 || b[1] > maxIEC104Length) {
+		return No
 	}
-	return No
+	if len(b) < iec104Header {
+		return Maybe
+	}
+	switch {
+	case b[2]&3 == 3:
+		return matchIf(b[1] == 4 && iec104Unnumbered(b[2]) && b[3]|b[4]|b[5] == 0)
+	case b[2]&1 == 0:
+		return sniffASDU(b)
+	}
+	return matchIf(b[1] == 4 && b[2] == iec104Acknowledge && b[3] == 0 && b[4]&1 == 0)
 }
 
 // sniffASDU judges an information frame.
@@ -114,15 +112,16 @@ func iec104Unnumbered(c byte) bool {
 	return false
 }
 
-type iec104Framing struct{}
+// iec104Framing is the state of a connection.
+type iec104Framing struct{ told bool }
 
 func newIEC104Stream() Stream {
-	return &framedStream{framing: iec104Framing{}, head: 2 + maxIEC104Length}
+	return &framedStream{framing: &iec104Framing{}, head: 2 + maxIEC104Length}
 }
 
-func (iec104Framing) begins(b []byte) Match { return sniffIEC104(FromClient, b) }
+func (*iec104Framing) begins(b []byte) Match { return sniffIEC104(FromClient, b) }
 
-func (iec104Framing) size(b []byte) (int, error) {
+func (*iec104Framing) size(b []byte) (int, error) {
 	if b[0] != iec104Start || len(b) > 1 && (b[1] < 4 || b[1] > maxIEC104Length) {
 		return 0, errIEC104
 	}
@@ -132,19 +131,20 @@ func (iec104Framing) size(b []byte) (int, error) {
 	return 2 + int(b[1]), nil
 }
 
-// read reads one frame. Acknowledgements and tests of the connection say
-// nothing.
-func (iec104Framing) read(_ Dir, b []byte, cut bool, msgs []Message) ([]Message, error) {
+// read reads one frame. Acknowledgements say nothing but that there is a
+// connection.
+func (f *iec104Framing) read(_ Dir, b []byte, cut bool, msgs []Message) ([]Message, error) {
 	if len(b) < iec104Header {
 		return msgs, nil
 	}
 	if b[2]&1 != 0 {
-		switch b[2] {
-		case 0x07, 0x0b, 0x13, 0x23:
+		if iec104Unnumbered(b[2]) || b[2] == iec104Acknowledge && !f.told {
 			msgs = append(msgs, &IEC104{Control: b[2]})
 		}
+		f.told = true
 		return msgs, nil
 	}
+	f.told = true
 	c := cursor{b: b[iec104Header:]}
 	m := &IEC104{Type: c.u8(), Truncated: cut}
 	qualifier, cause := c.u8(), c.u8()
@@ -196,6 +196,15 @@ func (m *IEC104) Class() CommandClass {
 	return class
 }
 
+// transfer reports whether data transfer is started or stopped.
+func (m *IEC104) transfer() bool {
+	switch m.Control {
+	case 0x07, 0x0b, 0x13, 0x23:
+		return true
+	}
+	return false
+}
+
 // ControlName names the function of an unnumbered frame, "" for a data unit.
 func (m *IEC104) ControlName() string {
 	switch m.Control {
@@ -207,6 +216,12 @@ func (m *IEC104) ControlName() string {
 		return "STOPDT act"
 	case 0x23:
 		return "STOPDT con"
+	case 0x43:
+		return "TESTFR act"
+	case 0x83:
+		return "TESTFR con"
+	case iec104Acknowledge:
+		return "S"
 	}
 	return ""
 }

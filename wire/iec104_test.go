@@ -29,7 +29,13 @@ func TestIEC104Stream(t *testing.T) {
 				&IEC104{Control: 7}, &IEC104{Control: 0x0b},
 				&IEC104{Type: 45, Cause: 6, Station: 10, Address: 5000, Count: 1},
 				&IEC104{Type: 45, Cause: 7, Negative: true, Station: 10, Address: 5000, Count: 1},
+				&IEC104{Control: 0x43},
 			},
+		},
+		{
+			name: "joined at an acknowledgement, of which the first is told",
+			in:   []chunk{{FromServer, join(0x68, 4, 1, 0, 2, 0)}, client(join(0x68, 4, 1, 0, 2, 0))},
+			want: []Message{&IEC104{Control: 1}},
 		},
 		{
 			name: "three values in succession, as a test",
@@ -54,7 +60,8 @@ func TestSniffIEC104(t *testing.T) {
 		{"command", singleCommand, Yes},
 		{"command, cut", singleCommand[:9], Maybe},
 		{"acknowledgement, then a command", join(0x68, 4, 1, 0, 2, 0, singleCommand), Yes},
-		{"acknowledgement alone", join(0x68, 4, 1, 0, 2, 0), Maybe},
+		{"acknowledgement alone", join(0x68, 4, 1, 0, 2, 0), Yes},
+		{"acknowledgement of an odd number", join(0x68, 4, 1, 0, 3, 0), No},
 		{"unassigned type", join(0x68, 14, 0, 0, 2, 0, 200, 1, 6, 0, 10, 0, 0, 0, 0, 1), No},
 		{"no cause", join(0x68, 14, 0, 0, 2, 0, 45, 1, 0, 0, 10, 0, 0, 0, 0, 1), No},
 		{"unassigned function", join(0x68, 4, 0x0f, 0, 0, 0), No},

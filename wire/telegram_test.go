@@ -114,7 +114,8 @@ func TestTelegramStreams(t *testing.T) {
 	shared := new(memory)
 	finsWant := Telegram{App: "fins", Unit: 200, Function: 0x101, Name: "Memory Area Read", Class: CommandRead}
 	testStream(t, shared.newFINSStream, []streamCase{
-		{name: "a node number, then a request", in: []chunk{{FromClient, join(node, finsTCP(finsRead))}}, want: one(finsWant)},
+		{name: "a node number, then a request", in: []chunk{{FromClient, join(node, finsTCP(finsRead))}}, want: []Message{&Telegram{App: "fins", Name: "node address"}, &finsWant}},
+		{name: "no more connections", in: []chunk{{FromServer, join(finsMagic, 0, 0, 0, 16, 0, 0, 0, 1, 0, 0, 0, 0x20, make([]byte, 8))}}, want: one(Telegram{App: "fins", Response: true, Name: "node address", Status: 0x20})},
 		{name: "cut in its data", flush: finsTCP(finsRead)[:32], want: one(finsWant)},
 		{name: "cut in its header", flush: finsTCP(finsRead)[:25]},
 		{name: "another protocol", in: []chunk{{FromClient, []byte("FIND / HTTP/1.1\r\n")}}, err: ErrNotMine},
