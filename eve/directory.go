@@ -124,14 +124,14 @@ func (w *Writer) snmp(ev *flow.Event, m *wire.SNMP) error {
 	return w.put()
 }
 
-// snmpError names the errors of RFC 1157 as Suricata does, "" for no error and
-// those of later versions.
+// snmpError writes the error of a response as Suricata does: those of RFC 1157
+// by name, those of later versions by number, "" if there is none.
 func snmpError(status int) string {
-	names := [...]string{1: "TooBig", 2: "NoSuchName", 3: "BadValue", 4: "ReadOnly", 5: "GenErr"}
-	if status > 0 && status < len(names) {
+	names := [...]string{"", "TooBig", "NoSuchName", "BadValue", "ReadOnly", "GenErr"}
+	if status >= 0 && status < len(names) {
 		return names[status]
 	}
-	return ""
+	return fmt.Sprintf("ErrorStatus(%d)", status)
 }
 
 // snmpTrap names a generic trap (RFC 1157 section 4.1.6), "" if it is none.

@@ -22,6 +22,14 @@ func TestTimestamp(t *testing.T) {
 	}
 }
 
+func TestSNMPErrors(t *testing.T) {
+	for status, want := range map[int]string{0: "", 2: "NoSuchName", 5: "GenErr", 6: "ErrorStatus(6)", 17: "ErrorStatus(17)", -1: "ErrorStatus(-1)"} {
+		if got := snmpError(status); got != want {
+			t.Errorf("%d: got %s, want %s", status, got, want)
+		}
+	}
+}
+
 func TestKerberosNames(t *testing.T) {
 	for etype, want := range map[int]string{
 		18: "aes256-cts-hmac-sha1-96", 26: "camellia256-cts-cmac", 23: "rc4-hmac (weak)", 16: "des3-cbc-sha1-kd (weak)",

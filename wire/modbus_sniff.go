@@ -54,7 +54,7 @@ func modbusFits(pdu []byte, n int) Match {
 			return Maybe
 		}
 		// A word of data, but for what is to be sent back, which is any number.
-		return matchIf(pdu[1] == 0 && pdu[2] <= 20 && (n == 5 || n >= 3 && n&1 == 1 && pdu[2] == 0))
+		return matchIf(n >= 3 && pdu[1] == 0 && pdu[2] <= 20 && (n == 5 || n&1 == 1 && pdu[2] == 0))
 	case modbusWriteCoils, modbusWriteRegs:
 		if n == 5 && len(pdu) < 5 {
 			return Maybe

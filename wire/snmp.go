@@ -162,7 +162,7 @@ func (p *snmpPacket) pduBody(r *berReader) bool {
 		status := berInt(r.want(berInteger))
 		r.want(berInteger)
 		if p.pdu == snmpResponse {
-			p.msg.Error = status
+			p.msg.Error = max(status, 0) // cut off: it is not known
 		}
 	}
 	list := inner(r.want(berSequence))
