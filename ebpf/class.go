@@ -19,7 +19,7 @@ const (
 	ClassDNS              //
 	ClassDiscovery        // mDNS, LLMNR, NetBIOS names, SSDP, WS-Discovery
 	ClassIndustrial       // Modbus, S7 and others
-	ClassPort             // ports that the user named
+	ClassPort             // commands, keys and logins, and ports that the user named
 	numClasses
 	classSweep = numClasses // not a head: the flow table is full
 	numBuckets = 16         // in the kernel, a power of two

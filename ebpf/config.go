@@ -96,9 +96,11 @@ func DefaultConfig() Config {
 }
 
 // DefaultPorts are those of protocols in which any packet may matter: names
-// and leases, which are asked for anew in each datagram, and the protocols of
-// machines, whose connections last for months and may carry a command at any
-// time (ports as registered with IANA).
+// and leases, which are asked for anew in each datagram; logins of many users
+// and keys on one flow, and commands that announce other connections; and the
+// protocols of machines, whose connections last for months and may carry a
+// command at any time (ports as registered with IANA). None of them carries
+// bulk.
 func DefaultPorts() []PortRule {
 	return []PortRule{
 		{Port: 67, UDP: true, Class: ClassDHCP}, // server and relay
@@ -111,6 +113,14 @@ func DefaultPorts() []PortRule {
 		{Port: 3702, UDP: true, Class: ClassDiscovery},              // WS-Discovery
 		{Port: 5353, UDP: true, Class: ClassDiscovery},              // mDNS
 		{Port: 5355, UDP: true, Class: ClassDiscovery},              // LLMNR
+		{Port: 21, TCP: true, Class: ClassPort},                     // FTP, whose commands announce connections
+		{Port: 500, UDP: true, Class: ClassPort},                    // IKE, by which keys are renewed on one flow
+		{Port: 1645, UDP: true, Class: ClassPort},                   // RADIUS before RFC 2865
+		{Port: 1646, UDP: true, Class: ClassPort},                   //
+		{Port: 1812, UDP: true, Class: ClassPort},                   // RADIUS, on one flow for all users
+		{Port: 1813, UDP: true, Class: ClassPort},                   // its accounting
+		{Port: 3799, UDP: true, Class: ClassPort},                   // its changes of authorization
+		{Port: 48898, TCP: true, UDP: true, Class: ClassIndustrial}, // ADS
 		{Port: 102, TCP: true, Class: ClassIndustrial},              // S7 and IEC 61850, over ISO transport
 		{Port: 502, TCP: true, UDP: true, Class: ClassIndustrial},   // Modbus
 		{Port: 2222, UDP: true, Class: ClassIndustrial},             // EtherNet/IP, implicit

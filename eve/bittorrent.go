@@ -10,7 +10,7 @@ import (
 // bitTorrentBody is what shows an end of BitTorrent for what it is.
 type bitTorrentBody struct {
 	From     string `json:"from"`
-	Type     string `json:"type"` // handshake, utp
+	Type     string `json:"type"` // handshake, utp, tracker, local_search
 	InfoHash string `json:"info_hash,omitempty"`
 	PeerID   string `json:"peer_id,omitempty"`
 }

@@ -2,19 +2,20 @@ package wire
 
 import (
 	"bytes"
-	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"slices"
 )
 
 // BitTorrent is what shows an end of BitTorrent for what it is: the handshake
-// with another peer (BEP 3), or the opening of a connection over uTP (BEP 29).
+// with another peer (BEP 3), the opening of a connection over uTP (BEP 29), what
+// a tracker is asked for over UDP (BEP 15), or the search for peers in the own
+// network (BEP 14).
 type BitTorrent struct {
 	From     Dir
-	Kind     string // "handshake" or "utp"
+	Kind     string // "handshake", "utp", "tracker" or "local_search"
 	InfoHash string // of what is shared, hex; "" if it was not named
-	PeerID   string // how the client names itself, such as "-TR2940-", in a handshake
+	PeerID   string // how the client names itself, such as "-TR2940-", to peers and trackers
 }
 
 // Protocol implements Message.
@@ -26,8 +27,6 @@ const (
 	btPeerPrefix   = 8                              // of the peer id, by convention (BEP 20)
 	maxBTKinds     = 32
 	maxBTQuiet     = 256
-	utpHeaderLen   = 20
-	utpSYN         = 0x41 // type 4, version 1
 )
 
 var errBTKind = fmt.Errorf("read bittorrent message: %w", ErrNotMine)
@@ -78,11 +77,12 @@ func sniffBTStream(_ Dir, b []byte) Match {
 }
 
 // btFlow follows the hash table, which one port of a client serves for all
-// peers, and uTP.
+// peers, and the rest of what goes over UDP.
 type btFlow struct {
-	told  [maxBTKinds]uint64 // hashes of what was told
-	count int
-	quiet int
+	told    [maxBTKinds]uint64 // hashes of what was told
+	count   int
+	quiet   int
+	tracker bool // one end is a tracker
 }
 
 func newBTFlow() Datagrams { return &btFlow{} }
@@ -98,6 +98,20 @@ func (f *btFlow) Datagram(dir Dir, b []byte, msgs []Message) ([]Message, error) 
 	case isUTPSYN(b):
 		if f.first(h.with(uint64(utpSYN))) {
 			return append(msgs, &BitTorrent{From: dir, Kind: "utp"}), nil
+		}
+	case isTrackerConnect(b):
+		f.tracker = true
+	case f.tracker:
+		if m := trackerAnnounce(dir, b); m != nil && f.first(h.withText(m.InfoHash)) {
+			return append(msgs, m), nil
+		}
+	case len(b) > 0 && b[0] == btSearch[0]:
+		m := localSearch(dir, b)
+		if m == nil {
+			return msgs, errBTKind
+		}
+		if f.first(h.withText(m.InfoHash)) {
+			return append(msgs, m), nil
 		}
 	case len(b) >= utpHeaderLen && b[0]&15 == 1 && b[0]>>4 <= 4: // uTP that goes on
 		i := bytes.Index(b[:min(len(b), 64)], []byte(btHandshake))
@@ -122,20 +136,3 @@ func (f *btFlow) first(kind habit) bool {
 	f.count++
 	return true
 }
-
-// isUTPSYN recognises the opening of a connection over uTP: version 1, a window,
-// sequence number 1 and nothing acknowledged; Transmission and libtorrent add
-// no extension but that of the bits for extensions (BEP 29).
-func isUTPSYN(b []byte) bool {
-	if len(b) < utpHeaderLen || b[0] != utpSYN {
-		return false
-	}
-	const extensionBits = 2
-	plain := b[1] == 0 && len(b) == utpHeaderLen
-	withBits := b[1] == extensionBits && len(b) == utpHeaderLen+2+8 && b[utpHeaderLen] == 0 && b[utpHeaderLen+1] == 8
-	return (plain || withBits) && binary.BigEndian.Uint32(b[8:]) == 0 && binary.BigEndian.Uint32(b[12:]) != 0 &&
-		binary.BigEndian.Uint16(b[16:]) == 1 && binary.BigEndian.Uint16(b[18:]) == 0
-}
-
-// sniffBT recognises both.
-func sniffBT(b []byte) bool { return sniffDHT(b) || isUTPSYN(b) }

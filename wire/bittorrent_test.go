@@ -40,6 +40,16 @@ func TestBitTorrentDatagrams(t *testing.T) {
 		{"too deep", []byte("d1:a" + strings.Repeat("l", 40) + strings.Repeat("e", 40) + "1:t2:aa1:y1:qe"), true, &DHT{}, nil},
 		{"uTP", syn, true, &BitTorrent{Kind: "utp"}, nil},
 		{"uTP with extension bits", join(0x41, 2, syn[2:], 0, 8, make([]byte, 8)), true, &BitTorrent{Kind: "utp"}, nil},
+		{"uTP of libutp", join(0x41, 2, syn[2:16], 0x17, 0x3b, 0, 0, 0, 8, make([]byte, 8)), true, &BitTorrent{Kind: "utp"}, nil},
+		{"uTP without bits, a random sequence number", join(syn[:16], 0x17, 0x3b, 0, 0), false, nil, nil},
+		{"a tracker", btConnect, true, nil, nil},
+		{"a tracker, another action", join(btConnect[:11], 1, btConnect[12:]), false, nil, ErrNotMine},
+		{"an announcement without a connect", btAsk, false, nil, ErrNotMine},
+		{"a search", []byte(btSearch + "Host: 239.192.152.143:6771\r\nPort: 51413\r\nInfohash: " + strings.Repeat("AB", 20) + "\r\n\r\n\r\n"), true, &BitTorrent{
+			Kind: "local_search", InfoHash: strings.Repeat("ab", 20),
+		}, nil},
+		{"a search for nothing", []byte(btSearch + "Infohash: " + strings.Repeat("x", 40) + "\r\n\r\n"), true, &BitTorrent{Kind: "local_search"}, nil},
+		{"a search that is cut", []byte(btSearch[:20]), false, nil, ErrNotMine},
 		{"uTP that acknowledges", join(syn[:18], 0, 1), false, nil, nil},
 		{"handshake within uTP", join(0x01, 0, make([]byte, 18), btHandshake, make([]byte, 8), hash, "-TR2940-", make([]byte, 12)), false, &BitTorrent{Kind: "handshake", InfoHash: hexHash, PeerID: "-TR2940-"}, nil},
 		{"a dictionary of something else", []byte("d3:foo3:bar3:baz3:quxxe"), false, nil, ErrNotMine},
@@ -77,6 +87,35 @@ func TestBitTorrentStream(t *testing.T) {
 	}
 }
 
+// What a client asks a tracker: to connect, and who shares a file.
+var (
+	btConnect = join(0, 0, 4, 0x17, 0x27, 0x10, 0x19, 0x80, 0, 0, 0, 0, 0x0c, 0xda, 0x67, 0x92)
+	btAsk     = join(0xd5, 0x16, 0x64, 0x4d, 0x65, 0x0a, 0xfb, 0x40, 0, 0, 0, 1, 0xd6, 0x4b, 0xfc, 0x80,
+		"hhhhhhhhhhhhhhhhhhhh", "-TR3000-0xuxgpd5y5se", make([]byte, 42))
+)
+
+func TestBTTracker(t *testing.T) {
+	f := newBTFlow()
+	want := &BitTorrent{From: FromClient, Kind: "tracker", InfoHash: strings.Repeat("68", 20), PeerID: "-TR3000-"}
+	for i, step := range []struct {
+		dir  Dir
+		in   []byte
+		want []Message
+	}{
+		{FromClient, btConnect, nil},
+		{FromServer, join(0, 0, 0, 0, btConnect[12:], btAsk[:8]), nil},
+		{FromClient, btAsk, []Message{want}},
+		{FromServer, join(0, 0, 0, 1, btAsk[12:16], make([]byte, 12)), nil},
+		{FromClient, btAsk, nil}, // again
+		{FromClient, btAsk[:60], nil},
+	} {
+		msgs, err := f.Datagram(step.dir, step.in, nil)
+		if diff := cmp.Diff(step.want, msgs); diff != "" || err != nil {
+			t.Errorf("step %d: %v, messages differ (-want +got):\n%s", i, err, diff)
+		}
+	}
+}
+
 // TestBTQuiet: a flow of the hash table is told of a few times only.
 func TestBTQuiet(t *testing.T) {
 	f := newBTFlow()
@@ -98,6 +137,8 @@ func FuzzTunnels(f *testing.F) {
 	f.Add(ikeMessage(33, 0x20, 34, 0x20, join(41, 0, 0, 4, 0, 0, 0, 4)))
 	f.Add(stunMessage(0x0113, stunAttribute(9, join(0, 0, 4, 1)), stunAttribute(0x14, []byte("r"))))
 	f.Add([]byte("d1:ade1:q4:ping1:t2:aa1:v4:LT\x01\x021:y1:qe"))
+	f.Add(btConnect)
+	f.Add([]byte(btSearch + "Infohash: " + strings.Repeat("ab", 20) + "\r\n\r\n"))
 	corpusPayloads(f, func(p transport) {
 		if p.udp {
 			f.Add(p.payload)
@@ -114,6 +155,8 @@ func FuzzTunnels(f *testing.F) {
 			{"ike", sniffIKE, newIKEFlow()},
 			{"stun", sniffSTUN, newSTUNFlow()},
 			{"bittorrent", sniffBT, newBTFlow()},
+			{"bittorrent, behind a connect", sniffBT, btFlowOfTracker()},
+			{"socks", func([]byte) bool { return false }, newSocksRelay()},
 		} {
 			for i := range 3 {
 				msgs, err := tt.parser.Datagram(Dir(i&1), b, nil)
@@ -135,6 +178,8 @@ func FuzzTunnels(f *testing.F) {
 		}
 	})
 }
+
+func btFlowOfTracker() Datagrams { return &btFlow{tracker: true} }
 
 func FuzzDHT(f *testing.F) {
 	for _, s := range []string{

@@ -283,7 +283,7 @@ func (s *http2Stream) headers(dir Dir, block []byte, msgs []Message) ([]Message,
 	switch {
 	case q.Method != "":
 		if login := httpScheme([]byte(h.fields.authorization)); login != nil {
-			s.logins.wait(h.stream, dir, login)
+			s.logins.wait(httpLogin{request: h.stream, from: dir, login: login})
 		}
 		if h.fields.query != nil {
 			s.logins.waitForm(h.stream, dir, h.fields.query)

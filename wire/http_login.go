@@ -21,6 +21,7 @@ type httpLogin struct {
 	from    Dir
 	form    bool // of a form or a query, which pages answer as they like
 	login   *Login
+	connect bool // to a proxy, which is asked for a connection
 }
 
 // requested notes the credentials of a request.
@@ -33,21 +34,21 @@ func (l *httpLogins) requested(dir Dir, head []byte, m *HTTPRequest, number uint
 		field = "proxy-authorization"
 	}
 	if login := httpCredentials(head, field); login != nil {
-		l.wait(number, dir, login)
+		l.wait(httpLogin{request: number, from: dir, login: login, connect: m.Method == "CONNECT"})
 	}
 }
 
 // wait notes a login until its request is answered.
-func (l *httpLogins) wait(number uint32, dir Dir, login *Login) {
+func (l *httpLogins) wait(w httpLogin) {
 	if len(l.waiting) < maxHTTPQueue {
-		l.waiting = append(l.waiting, httpLogin{request: number, from: dir, login: login})
+		l.waiting = append(l.waiting, w)
 	}
 }
 
 // waitForm notes that of a form or a query.
 func (l *httpLogins) waitForm(number uint32, dir Dir, login *Login) {
 	if len(l.waiting) < maxHTTPQueue {
-		l.waiting = append(l.waiting, httpLogin{number, dir, true, login})
+		l.waiting = append(l.waiting, httpLogin{request: number, from: dir, form: true, login: login})
 	}
 }
 
@@ -69,6 +70,7 @@ func (l *httpLogins) responded(number uint32, m *HTTPResponse, msgs []Message) [
 // may say anything; a redirect leads back to the form or on.
 func (w *httpLogin) conclude(m *HTTPResponse) {
 	switch login := w.login; {
+	case m.Status == 403 && w.connect: // a proxy knows the user, and does not go there
 	case m.Status == 401 || m.Status == 403 || m.Status == 407:
 		login.Outcome = Failed
 	case w.form && m.Status/100 == 3 && m.Location != "":

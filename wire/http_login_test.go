@@ -55,6 +55,10 @@ func TestHTTPLogins(t *testing.T) {
 			{FromClient, []byte("CONNECT a:443 HTTP/1.1\r\nProxy-" + basic("a:b") + "\r\n")},
 			answer("200"),
 		}, []*Login{login("a", Succeeded, false)}},
+		{"a proxy that does not go there", []chunk{
+			{FromClient, []byte("CONNECT a:9 HTTP/1.1\r\nProxy-" + basic("a:b") + "\r\n")},
+			answer("403"),
+		}, []*Login{login("a", OutcomeUnknown, false)}},
 		{"an error behind it", []chunk{get(basic("a:b")), {FromServer, []byte("\x00\x01\x02\x03\n")}}, []*Login{login("a", OutcomeUnknown, false)}},
 	} {
 		for _, step := range []int{0, 1} {

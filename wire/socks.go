@@ -40,7 +40,10 @@ const (
 	maxSocksText    = 255 // names have a byte for their length
 )
 
-var errSocks = fmt.Errorf("read socks: %w", ErrMalformed)
+var (
+	errSocks      = fmt.Errorf("read socks: %w", ErrMalformed)
+	errSocksRelay = fmt.Errorf("read socks datagram: %w", ErrNotMine)
+)
 
 type socksStream struct {
 	msg      Socks
@@ -312,7 +315,7 @@ func socksHost(c *cursor) (host string, ok bool) {
 			host = netip.AddrFrom4([4]byte(v)).String()
 		}
 	case kind == 3:
-		host = string(c.take(int(c.u8())))
+		host = plainText(c.take(int(c.u8())))
 	case kind == 4:
 		if v := c.take(16); v != nil {
 			host = netip.AddrFrom16([16]byte(v)).String()
@@ -326,12 +329,12 @@ func socksHost(c *cursor) (host string, ok bool) {
 // reply reads what the proxy says to the request. If it grants it, what
 // follows is between the client and the target.
 func (s *socksStream) reply(b []byte, msgs []Message) (int, []Message, error) {
-	n := socks4Answer
+	n, bound := socks4Answer, uint16(0)
 	if s.msg.Version == 5 {
 		c := cursor{b: b}
 		c.skip(3)
 		_, ok := socksHost(&c)
-		c.skip(2)
+		bound = c.u16()
 		if b[0] != 5 || !ok {
 			return 0, msgs, errSocks
 		}
@@ -348,8 +351,12 @@ func (s *socksStream) reply(b []byte, msgs []Message) (int, []Message, error) {
 	}
 	s.msg.Answered, s.msg.Reply = true, b[1]
 	msgs = s.tell(msgs)
-	if s.msg.Granted() && s.msg.Command == socksConnect {
+	switch {
+	case !s.msg.Granted():
+	case s.msg.Command == socksConnect:
 		return n, msgs, ErrUpgrade
+	case s.msg.Command == socksAssociate && bound != 0:
+		msgs = append(msgs, &Expectation{App: "socks", Over: overUDP, Listener: s.client.Other(), Port: bound})
 	}
 	return n, msgs, ErrDone
 }

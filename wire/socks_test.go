@@ -1,6 +1,9 @@
 package wire
 
-import "testing"
+import (
+	"errors"
+	"testing"
+)
 
 func TestSocksStream(t *testing.T) {
 	hello, none, password := []byte{5, 2, 0, 2}, []byte{5, 0}, []byte{5, 2}
@@ -44,6 +47,15 @@ func TestSocksStream(t *testing.T) {
 			{FromClient, join(5, 3, 0, 4, make([]byte, 15), 1, 0, 0)},
 			{FromServer, granted},
 		}, []Message{&Socks{Version: 5, Command: 3, Host: "::1", Answered: true}}, ErrDone},
+		{"for UDP, relayed at a port", []chunk{
+			{FromClient, []byte{5, 1, 0}},
+			{FromServer, none},
+			{FromClient, join(5, 3, 0, 1, 0, 0, 0, 0, 0, 0)},
+			{FromServer, []byte{5, 0, 0, 1, 192, 0, 2, 1, 0xaf, 0x21}},
+		}, []Message{
+			&Socks{Version: 5, Command: 3, Host: "0.0.0.0", Answered: true},
+			&Expectation{App: "socks", Over: 17, Listener: FromServer, Port: 0xaf21},
+		}, ErrDone},
 		{"never answered", []chunk{{FromClient, hello}, {FromServer, none}, {FromClient, connect}}, []Message{
 			&Socks{Version: 5, Command: 1, Host: "example.com", Port: 443},
 		}, nil},
@@ -83,4 +95,31 @@ func TestSocksStream(t *testing.T) {
 func FuzzSocks(f *testing.F) {
 	fuzzLines(f, newSocksStream, 1080, []byte{5, 1, 0, 5, 0, 5, 1, 0, 1, 1, 2, 3, 4, 0, 80}, join(4, 1, 0, 80, 0, 0, 0, 1, 0, "a", 0, 0, 90, make([]byte, 6)),
 		[]byte{5, 1, 2, 1, 1, 'a', 1, 'b', 5, 2, 1, 0})
+}
+
+func TestSocksRelay(t *testing.T) {
+	dns := join(0, 0, 0, 1, 192, 0, 2, 53, 0, 53, "a question")
+	for _, tt := range []struct {
+		name string
+		in   []byte
+		err  error
+	}{
+		{"to an address", dns, nil},
+		{"to a name", join(0, 0, 0, 3, 9, "localhost", 0x22, 0xb8, "hello"), nil},
+		{"to an address of IPv6, a fragment", join(0, 0, 1, 4, make([]byte, 16), 0, 53), nil},
+		{"reserved bytes", join(0, 1, dns[2:]), ErrNotMine},
+		{"no type of address", join(0, 0, 0, 2, dns[4:]), ErrNotMine},
+		{"cut", dns[:9], ErrNotMine},
+		{"empty", nil, ErrNotMine},
+	} {
+		if msgs, err := newSocksRelay().Datagram(FromClient, tt.in, nil); !errors.Is(err, tt.err) || len(msgs) > 0 {
+			t.Errorf("%s: got %v, %v", tt.name, msgs, err)
+		}
+	}
+	r := newSocksRelay()
+	for i, want := range []error{nil, nil, ErrDone} {
+		if _, err := r.Datagram(Dir(i/2), dns, nil); !errors.Is(err, want) {
+			t.Errorf("datagram %d: got %v, want %v", i, err, want)
+		}
+	}
 }

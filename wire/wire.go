@@ -235,7 +235,7 @@ func Table() []Protocol {
 			TCPPorts: []uint16{3478}, Sniff: sniffSTUNStream, NewStream: newSTUNStream,
 		},
 		{
-			Name: "bittorrent", SniffDatagram: sniffBT, LeadByte: leads("dA"), NewDatagrams: newBTFlow,
+			Name: "bittorrent", SniffDatagram: sniffBT, LeadByte: leads("dAB\x00"), NewDatagrams: newBTFlow,
 			TCPPorts: []uint16{6881}, Sniff: sniffBTStream, NewStream: newBTStream,
 		},
 		{Name: "ssh", TCPPorts: []uint16{22, 2222}, Sniff: sniffSSH, NewStream: newSSHStream},
@@ -276,7 +276,7 @@ func Table() []Protocol {
 			Name: "sip", UDPPorts: []uint16{5060}, TCPPorts: []uint16{5060}, SniffDatagram: sniffSIPDatagram,
 			LeadByte: leadsSIP, NewDatagrams: newSIPFlow, Sniff: sniffSIP, NewStream: newSIPStream, LongLived: true,
 		},
-		{Name: "socks", TCPPorts: []uint16{1080}, Sniff: sniffSocks, NewStream: newSocksStream},
+		{Name: "socks", NewDatagrams: newSocksRelay, TCPPorts: []uint16{1080}, Sniff: sniffSocks, NewStream: newSocksStream}, // datagrams are announced
 		{Name: "smb", TCPPorts: []uint16{445, 139}, Sniff: sniffSMB, NewStream: newSMBStream, LongLived: true},
 		{Name: "smtp", TCPPorts: []uint16{25, 587}, Sniff: sniffSMTP, NewStream: newSMTPStream, LongLived: true},
 		{Name: "snmp", UDPPorts: []uint16{161, 162}, SniffDatagram: sniffSNMP, LeadByte: leads("\x30"), NewDatagrams: newSNMPFlow},
