@@ -486,9 +486,9 @@ func (n noise) media() []byte {
 // numbers, of which one record in twelve has the right ones.
 func TestNoiseIsNotRecognised(t *testing.T) {
 	const (
-		rounds = 20_000
+		rounds = 5_000
 		atPort = rounds / 10
-		other  = rounds / 1000
+		other  = rounds / 500
 	)
 	for i, kind := range noises {
 		t.Run(kind.name, func(t *testing.T) {
