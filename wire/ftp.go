@@ -250,6 +250,9 @@ func (s *ftpDialogue) keep(line []byte, code int, ok bool) {
 func (s *ftpDialogue) outcome(dir Dir, m *FTP, msgs []Message) []Message {
 	switch m.Command {
 	case "USER":
+		if m.Code == 230 && s.attempt.login != nil {
+			return s.attempt.end(Succeeded, msgs) // what asked for the password was not seen in time
+		}
 		if m.Code == 230 || m.Code > 504 { // without a password, or not at all
 			msgs = s.attempt.begin(dir.Other(), &Login{Service: "ftp", User: string(s.user), Mechanism: "none"}, msgs)
 			return s.attempt.end(outcomeOf(m.Code == 230), msgs)

@@ -126,6 +126,9 @@ func (s *imapDialogue) line(dir Dir, line []byte, cut bool, msgs []Message) ([]M
 		s.waits[len(s.waits)-1].login = &Login{Service: "imap", Mechanism: "password", Clear: true}
 		s.login(rest, cut)
 	case "AUTHENTICATE":
+		if l := s.sasl.end(OutcomeUnknown); l != nil {
+			msgs = append(msgs, l)
+		}
 		mechanism, initial := word(rest)
 		s.sasl.begin("imap", mechanism)
 		if len(initial) > 0 && !cut {

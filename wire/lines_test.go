@@ -43,6 +43,16 @@ func TestFTPStream(t *testing.T) {
 			&FTP{Command: "USER", Argument: "x", Code: 530, Replies: replied(530, "Anonymous only")},
 			&Login{Service: "ftp", User: "x", Mechanism: "none", Outcome: Failed},
 		}, nil},
+		{"the question for the password is late", []chunk{
+			{FromServer, says("220 FTP ready", "331 Password?")},
+			{FromClient, says("USER pi", "PASS other")},
+			{FromServer, says("230 In")},
+		}, []Message{
+			ready,
+			&FTP{Command: "USER", Argument: "pi", Code: 230, Replies: replied(230, "In")},
+			&Login{Service: "ftp", User: "pi", Mechanism: "password", Outcome: Succeeded, Clear: true},
+			&FTP{Command: "PASS"},
+		}, nil},
 		{"no answer", []chunk{{FromServer, says("220 FTP ready")}, {FromClient, says("USER pi", "PASS x")}}, []Message{
 			ready,
 			&FTP{Command: "USER", Argument: "pi"},
@@ -213,6 +223,16 @@ func TestSMTPStream(t *testing.T) {
 			&SMTP{Helo: "cam", MailFrom: "<a@x>", RcptTo: []string{"<b@x>"}},
 			&SMTP{Helo: "cam", MailFrom: "<c@x>"},
 		}, nil},
+		{"the client alone, two logins", []chunk{{FromClient, says("EHLO cam", "AUTH LOGIN", "YW5uYQ==", "c2VjcmV0", "auth login YW5uYQ==", "c2VjcmV0",
+			"MAIL FROM:<a@x>", "RCPT TO:<b@x>", "DATA", "MAIL FROM:<evil@x>", ".", "QUIT")}}, []Message{
+			&Login{Service: "smtp", User: "anna", Mechanism: "LOGIN", Clear: true},
+			&SMTP{Helo: "cam", MailFrom: "<a@x>", RcptTo: []string{"<b@x>"}},
+			&Login{Service: "smtp", User: "anna", Mechanism: "LOGIN", Clear: true},
+		}, nil},
+		{"cut off within a path", []chunk{{FromClient, []byte("HELO cam\r\nMAIL FROM:<a@x>\r\nRCPT TO:<b@x")}}, []Message{
+			&SMTP{Helo: "cam", MailFrom: "<a@x>", Truncated: true},
+		}, nil},
+		{"cut off within a name", []chunk{{FromServer, says("220 mx.example ESMTP")}, {FromClient, []byte("HELO ca")}}, []Message{&SMTP{}}, nil},
 		{"a greeting alone", []chunk{{FromServer, says("220 mx.example ESMTP")}, {FromClient, says("GET / HTTP/1.0")}}, []Message{&SMTP{}}, nil},
 		{"TLS follows", []chunk{
 			{FromClient, says("EHLO cam", "STARTTLS")},

@@ -50,7 +50,7 @@ func newMySQLStream() Stream { return &framedStream{framing: &mysqlFraming{}, he
 // sniffMySQL recognises the server's greeting, packet 0 of protocol 10 with a
 // version in digits, and the client's answer to it, packet 1 with its reserved
 // zeros.
-func sniffMySQL(_ Dir, b []byte) Match {
+func sniffMySQL(dir Dir, b []byte) Match {
 	if len(b) > 2 && b[2] != 0 || len(b) > 1 && b[1] > 3 {
 		return No
 	}
@@ -71,6 +71,9 @@ func sniffMySQL(_ Dir, b []byte) Match {
 		// A request for TLS ends here, else the name of the user follows.
 		const protocol41, tls = 1 << 9, 1 << 11
 		more := size == 32 && caps&tls != 0 || size > 32 && (len(b) == 36 || b[36] == 0 || b[36] >= ' ')
+		if sniffTLS(dir, b) == Yes {
+			return No // a record of 256 to 511 bytes, whose header reads the same
+		}
 		return maybeYes(packet <= largest && size >= 32 && more && caps&protocol41 != 0 && bytes.Count(b[13:32], []byte{0}) == 19)
 	}
 	return No

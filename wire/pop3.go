@@ -122,6 +122,9 @@ func (s *pop3Dialogue) command(dir Dir, line []byte, cut bool, msgs []Message) [
 		if len(mechanism) == 0 {
 			break // asks for the list of mechanisms
 		}
+		if l := s.sasl.end(OutcomeUnknown); l != nil {
+			msgs = append(msgs, l)
+		}
 		s.sasl.begin("pop3", mechanism)
 		if len(initial) > 0 && !cut {
 			s.sasl.response(initial)

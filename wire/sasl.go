@@ -11,6 +11,7 @@ type sasl struct {
 	login *Login // nil if no exchange is under way
 	user  []byte // of LOGIN, until the secret has come
 	said  bool   // the client has sent something that may be right or wrong
+	over  bool   // the client has sent all of LOGIN
 }
 
 // maxMechanism bounds the name of a mechanism (RFC 4422 section 3.1).
@@ -28,10 +29,12 @@ func (s *sasl) begin(service string, mechanism []byte) {
 }
 
 // isResponse reports whether a line that the client sends within an exchange is
-// part of it. Clients that do not wait for the outcome go on with commands, of
-// which those with an argument are no base 64.
+// part of it. Clients that do not wait for the outcome, and those of which the
+// server is not seen, go on with commands: those with an argument are no base
+// 64, and the others would stand for bytes that no name begins with.
 func (s *sasl) isResponse(line []byte) bool {
-	return s.login != nil && !bytes.ContainsAny(line, " :<@")
+	return s.login != nil && !bytes.ContainsAny(line, " :<@") &&
+		command(line, "DATA QUIT RSET NOOP STAT LIST UIDL CAPA") == ""
 }
 
 // response reads what the client sends, in base 64: "=" for nothing, "*" to
@@ -67,12 +70,16 @@ func (s *sasl) read(raw []byte) {
 			s.secret(parts[1], parts[2])
 		}
 	case "LOGIN": // draft-murchison-sasl-login: a line for each
+		if s.over {
+			return
+		}
 		if s.user == nil {
 			s.user = bytes.Clone(raw)
 			s.login.User = userText(raw)
 			return
 		}
 		s.secret(s.user, raw)
+		s.over = true
 	case "XOAUTH2", "OAUTHBEARER":
 		s.bearer(raw)
 	case "CRAM-MD5": // RFC 2195: user, blank, digest

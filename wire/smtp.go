@@ -141,14 +141,16 @@ func (s *smtpDialogue) command(dir Dir, line []byte, cut bool, msgs []Message) [
 			s.data = smtpAsked
 		}
 	case "EHLO", "HELO", "LHLO":
-		s.mail.Helo = text(rest, maxSMTPPath)
 		s.reported = false
+		if s.mail.Helo = ""; !cut {
+			s.mail.Helo = text(rest, maxSMTPPath)
+		}
 	case "MAIL":
-		s.mail.MailFrom, s.mail.RcptTo, s.mail.Truncated = smtpPath(rest), nil, false
+		s.mail.MailFrom, s.mail.RcptTo = smtpPath(rest, cut), nil
+		s.mail.Truncated = s.mail.MailFrom == ""
 		s.held = len(s.mail.MailFrom)
 	case "RCPT":
-		if len(s.mail.RcptTo) < maxSMTPRecipients {
-			path := smtpPath(rest)
+		if path := smtpPath(rest, cut); path != "" && len(s.mail.RcptTo) < maxSMTPRecipients {
 			s.mail.RcptTo = append(s.mail.RcptTo, path)
 			s.held += len(path) + 2*16 // with the list, which grows by halves
 		} else {
@@ -161,6 +163,9 @@ func (s *smtpDialogue) command(dir Dir, line []byte, cut bool, msgs []Message) [
 			return s.report(msgs)
 		}
 	case "AUTH":
+		if l := s.sasl.end(OutcomeUnknown); l != nil {
+			msgs = append(msgs, l)
+		}
 		mechanism, initial := word(rest)
 		s.sasl.begin("smtp", mechanism)
 		if len(initial) > 0 && !cut {
@@ -183,12 +188,14 @@ func (s *smtpDialogue) pass(dir Dir, n int64) int64 {
 func (s *smtpDialogue) retained() int { return s.held }
 
 // smtpPath returns the path of MAIL FROM:<path> or RCPT TO:<path>, without
-// parameters.
-func smtpPath(rest []byte) string {
+// parameters; "" if its end was cut off.
+func smtpPath(rest []byte, cut bool) string {
 	_, path, _ := bytes.Cut(rest, []byte(":"))
 	path = bytes.TrimLeft(path, " ")
 	if end := bytes.IndexByte(path, '>'); end >= 0 {
 		path = path[:end+1]
+	} else if cut {
+		return ""
 	} else {
 		path, _ = word(path)
 	}
