@@ -9,54 +9,8 @@ import (
 	"gatehouse/wire"
 )
 
-// ldapBody is Suricata's ldap object, with the operations that log in.
-type ldapBody struct {
-	Request   ldapRequest    `json:"request"`
-	Responses []ldapResponse `json:"responses,omitempty"`
-}
-
-type ldapRequest struct {
-	Operation string        `json:"operation"`
-	Bind      *ldapBind     `json:"bind_request,omitempty"`
-	Extended  *ldapExtended `json:"extended_request,omitempty"`
-}
-
-type ldapBind struct {
-	Version int      `json:"version"`
-	Name    string   `json:"name"`
-	SASL    ldapSASL `json:"sasl"`
-}
-
-type ldapSASL struct {
-	Mechanism string `json:"mechanism"`
-}
-
-type ldapExtended struct {
-	Name string `json:"name"`
-}
-
-type ldapResponse struct {
-	Operation  string `json:"operation"`
-	ResultCode string `json:"result_code"`
-}
-
-func (w *Writer) ldap(ev *flow.Event, m *wire.LDAP) error {
-	body := ldapBody{Request: ldapRequest{Operation: m.Operation + "_request"}}
-	if m.Operation == "bind" {
-		body.Request.Bind = &ldapBind{m.Version, m.Name, ldapSASL{m.Mechanism}}
-	} else {
-		body.Request.Extended = &ldapExtended{m.Name}
-	}
-	if m.Result >= 0 {
-		body.Responses = []ldapResponse{{m.Operation + "_response", ldapResultName(m.Result)}}
-	}
-	w.begin("ldap", "ldap", &ev.Record, ev.Time)
-	w.line.LDAP = &body
-	return w.put()
-}
-
-// ldapResultName names result codes (RFC 4511 section 4.1.9) that a bind or an
-// extended operation may end with; the number if it is another.
+// ldapResultName names result codes (RFC 4511 section 4.1.9), the number if it is
+// another.
 func ldapResultName(code int) string {
 	switch code {
 	case 0:
@@ -65,14 +19,40 @@ func ldapResultName(code int) string {
 		return "operations_error"
 	case 2:
 		return "protocol_error"
+	case 3:
+		return "time_limit_exceeded"
+	case 4:
+		return "size_limit_exceeded"
+	case 5:
+		return "compare_false"
+	case 6:
+		return "compare_true"
 	case 7:
 		return "auth_method_not_supported"
 	case 8:
 		return "stronger_auth_required"
+	case 10:
+		return "referral"
+	case 11:
+		return "admin_limit_exceeded"
+	case 12:
+		return "unavailable_critical_extension"
 	case 13:
 		return "confidentiality_required"
 	case 14:
 		return "sasl_bind_in_progress"
+	case 16:
+		return "no_such_attribute"
+	case 17:
+		return "undefined_attribute_type"
+	case 18:
+		return "inappropriate_matching"
+	case 19:
+		return "constraint_violation"
+	case 20:
+		return "attribute_or_value_exists"
+	case 21:
+		return "invalid_attribute_syntax"
 	case 32:
 		return "no_such_object"
 	case 34:
@@ -89,6 +69,18 @@ func ldapResultName(code int) string {
 		return "unavailable"
 	case 53:
 		return "unwilling_to_perform"
+	case 64:
+		return "naming_violation"
+	case 65:
+		return "object_class_violation"
+	case 66:
+		return "not_allowed_on_non_leaf"
+	case 67:
+		return "not_allowed_on_rdn"
+	case 68:
+		return "entry_already_exists"
+	case 80:
+		return "other"
 	}
 	return strconv.Itoa(code)
 }

@@ -204,9 +204,9 @@ func TestLDAPStream(t *testing.T) {
 			{FromClient, bind(2, "cn=admin,dc=lan", tlv(0x80, "password"))},
 			{FromServer, result(2, 0x61, 0)},
 		}, []Message{
-			&LDAP{Operation: "bind", Version: 3, Name: "cn=admin,dc=lan", Mechanism: "simple", Result: 49},
+			&LDAP{ID: 1, Operation: "bind", Version: 3, Name: "cn=admin,dc=lan", Mechanism: "simple", Result: 49},
 			&Login{Service: "ldap", User: "cn=admin,dc=lan", Mechanism: "simple", Outcome: Failed, Clear: true},
-			&LDAP{Operation: "bind", Version: 3, Name: "cn=admin,dc=lan", Mechanism: "simple"},
+			&LDAP{ID: 2, Operation: "bind", Version: 3, Name: "cn=admin,dc=lan", Mechanism: "simple"},
 			&Login{Service: "ldap", User: "cn=admin,dc=lan", Mechanism: "simple", Outcome: Succeeded, Clear: true, Default: true},
 		}, nil},
 		{"NTLM in two steps", []chunk{
@@ -216,16 +216,16 @@ func TestLDAPStream(t *testing.T) {
 			{FromServer, result(2, 0x61, 0)},
 			{FromClient, []byte{0, 0, 0, 9, 1, 2, 3}}, // sealed
 		}, []Message{
-			&LDAP{Operation: "bind", Version: 3, Mechanism: "GSS-SPNEGO", Result: 14},
-			&LDAP{Operation: "bind", Version: 3, Mechanism: "GSS-SPNEGO"},
+			&LDAP{ID: 1, Operation: "bind", Version: 3, Mechanism: "GSS-SPNEGO", Result: 14},
+			&LDAP{ID: 2, Operation: "bind", Version: 3, Mechanism: "GSS-SPNEGO"},
 			&Login{Service: "ldap", User: `D\u`, Mechanism: "GSS-SPNEGO", Outcome: Succeeded},
 		}, ErrDone},
 		{"TLS follows", []chunk{
 			{FromClient, tlv(0x30, tlv(2, 1), tlv(0x77, tlv(0x80, ldapStartTLS)))},
 			{FromServer, result(1, 0x78, 0)},
-		}, []Message{&LDAP{Operation: "extended", Name: ldapStartTLS}}, ErrUpgrade},
+		}, []Message{&LDAP{ID: 1, Operation: "extended", Name: ldapStartTLS}}, ErrUpgrade},
 		{"no answer", []chunk{{FromClient, bind(1, "", tlv(0x80))}}, []Message{
-			&LDAP{Operation: "bind", Version: 3, Mechanism: "anonymous", Result: -1},
+			&LDAP{ID: 1, Operation: "bind", Version: 3, Mechanism: "anonymous", Result: -1},
 			&Login{Service: "ldap", Mechanism: "anonymous"},
 		}, nil},
 		{"something else", []chunk{{FromClient, []byte("GET /")}}, nil, ErrMalformed},
@@ -371,7 +371,7 @@ func FuzzCoAP(f *testing.F) {
 }
 
 func FuzzLDAP(f *testing.F) {
-	fuzzLines(f, newLDAPStream, 389, tlv(0x30, tlv(2, 1), tlv(0x60, tlv(2, 3), tlv(4, "cn=a"), tlv(0x80, "x"))), tlv(0x30, tlv(2, 1), tlv(0x61, tlv(10, 0), tlv(4), tlv(4))))
+	fuzzLines(f, newLDAPStream, 389, ldapSearchBytes(1), tlv(0x30, tlv(2, 1), tlv(0x60, tlv(2, 3), tlv(4, "cn=a"), tlv(0x80, "x"))), tlv(0x30, tlv(2, 1), tlv(0x61, tlv(10, 0), tlv(4), tlv(4))))
 }
 
 func FuzzKerberosTCP(f *testing.F) {

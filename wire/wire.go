@@ -257,7 +257,10 @@ func Table() []Protocol {
 			LeadByte: leads("\x6a\x6b\x6c\x6d\x7e"), NewDatagrams: newKerberosFlow,
 			Sniff: sniffKerberosTCP, NewStream: newKerberosStream,
 		},
-		{Name: "ldap", TCPPorts: []uint16{389}, Sniff: sniffLDAP, NewStream: newLDAPStream, LongLived: true},
+		{
+			Name: "ldap", UDPPorts: []uint16{389}, SniffDatagram: sniffLDAPDatagram, LeadByte: leads("\x30"), NewDatagrams: newLDAPFlow,
+			TCPPorts: []uint16{389}, Sniff: sniffLDAP, NewStream: newLDAPStream, LongLived: true,
+		},
 		{Name: "mongodb", TCPPorts: []uint16{27017}, Sniff: sniffMongo, NewStream: newMongoStream, LongLived: true},
 		{Name: "mqtt", TCPPorts: []uint16{1883}, Sniff: sniffMQTT, SniffLate: sniffLateMQTT, NewStream: newMQTTStream, LongLived: true},
 		{Name: "mysql", TCPPorts: []uint16{3306}, Sniff: sniffMySQL, NewStream: newMySQLStream},
