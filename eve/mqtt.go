@@ -179,7 +179,10 @@ func mqttHeaderOf(p *wire.MQTTPacket) mqttHeader {
 	const longest = 1 << 20
 	h := mqttHeader{QoS: p.QoS, Retain: p.Retain, Dup: p.Dup, Properties: mqttProperties(p.Properties), Truncated: p.Truncated}
 	if p.Length > longest {
-		h.Truncated, h.Skipped = true, p.Length
+		h.Truncated, h.Skipped = true, 1+3+p.Length // with type and length before it
+		if p.Length >= 1<<21 {
+			h.Skipped++ // a fourth byte of the length (section 1.5.5)
+		}
 	}
 	return h
 }
