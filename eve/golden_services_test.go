@@ -157,6 +157,13 @@ func TestGoldenServices(t *testing.T) {
 			server("\x01\x00\x00\x00\x00\x00\x05\x00\x0a\x00)\x00\xce"),
 			client("\x01\x00\x00\x00\x00\x00\x15\x00<\x00(\x00\x00\x06alarms\x06line.7\x00\xce"),
 		}},
+		{"nats", 4222, false, []said{
+			server("INFO {\"server_id\":\"NAX\",\"server_name\":\"hub\",\"version\":\"2.9.10\",\"auth_required\":true} \r\n"),
+			client("CONNECT {\"user\":\"plc\",\"pass\":\"s3cret\",\"name\":\"line7\",\"lang\":\"go\",\"version\":\"1.31.0\"}\r\nPING\r\n"),
+			server("PONG\r\n"),
+			client("SUB plant.cmd.> workers 1\r\nPUB plant.temperature 2\r\n21\r\n"),
+			server("-ERR 'Permissions Violation for Publish to \"plant.temperature\"'\r\n"),
+		}},
 		{"redis", 6379, false, []said{
 			client("*2\r\n$4\r\nKEYS\r\n$1\r\n*\r\n"),
 			server("-NOAUTH Authentication required.\r\n"),

@@ -20,6 +20,7 @@ type serviceBodies struct {
 	FTPData  *ftpDataBody  `json:"ftp_data,omitempty"`
 	IMAP     *imapBody     `json:"imap,omitempty"`
 	MQTT     *mqttBody     `json:"mqtt,omitempty"`
+	NATS     *natsBody     `json:"nats,omitempty"`
 	POP3     *pop3Body     `json:"pop3,omitempty"`
 	Radius   *radiusBody   `json:"radius,omitempty"`
 	Redis    *redisBody    `json:"redis,omitempty"`
@@ -46,6 +47,10 @@ func (w *Writer) service(ev *flow.Event, m wire.Message) error {
 		return w.login(ev, m)
 	case *wire.MQTT:
 		return w.mqtt(ev, m)
+	case *wire.NATS:
+		return w.nats(ev, natsSessionBody(m))
+	case *wire.NATSSubject:
+		return w.nats(ev, natsSubjectBody(m))
 	case *wire.AMQP:
 		return w.amqp(ev, amqpSessionBody(m))
 	case *wire.AMQPPublish:

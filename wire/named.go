@@ -30,7 +30,6 @@ func named() []Protocol {
 		stream("clickhouse", sniffClickHouse),
 		stream("diameter", sniffDiameter),
 		stream("memcached", sniffMemcached),
-		stream("nats", sniffNATS),
 		stream("pptp", sniffPPTP),
 		stream("rsync", sniffRsync),
 		stream("tacacs", sniffTACACS),
@@ -146,15 +145,6 @@ func sniffDiameter(_ Dir, b []byte) Match {
 	size, command := binary.BigEndian.Uint32(b)&0xffffff, binary.BigEndian.Uint16(b[6:])
 	return maybeYes(size >= header && size%4 == 0 && (command == capabilities || command == watchdog) &&
 		binary.BigEndian.Uint32(b[8:]) == 0) // the application of both is the base protocol
-}
-
-// sniffNATS: the server introduces itself, the client connects.
-func sniffNATS(_ Dir, b []byte) Match {
-	info, connect := prefix(b, []byte(`INFO {"`)), prefix(b, []byte(`CONNECT {"`))
-	if info == Yes || connect == Yes {
-		return Yes
-	}
-	return maybeIf(info == Maybe || connect == Maybe)
 }
 
 // sniffPPTP: a control message with its cookie (RFC 2637 section 2).

@@ -57,11 +57,7 @@ func TestNamedStreams(t *testing.T) {
 			{"set a b c d\r\n", No},
 			{"stat\r\n", No},
 		}},
-		{"nats", sniffNATS, []opening{
-			{`INFO {"server_id":"A"}` + "\r\n", Yes},
-			{`CONNECT {"verbose":false}` + "\r\n", Yes},
-			{"CONNECT a.example:443 HTTP/1.1\r\n", No},
-		}},
+
 		{"pptp", sniffPPTP, []opening{{"\x00\x9c\x00\x01\x1a\x2b\x3c\x4d\x00\x01", Yes}, {"\x00\x9c\x00\x02\x1a\x2b\x3c\x4d", No}}},
 		{"rsync", sniffRsync, []opening{{"@RSYNCD: 31.0\n", Yes}, {"@RSYNC: 31.0\n", No}}},
 		{"tacacs", sniffTACACS, []opening{

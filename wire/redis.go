@@ -74,22 +74,44 @@ var (
 	_ Skipper = (*redisStream)(nil)
 )
 
-// sniffRedis recognises a request as an array whose first string is a name, and
-// the two errors with which a server that is not open to all greets.
+// redisGreetings begin what only these servers answer, to a request in RESP or
+// in a line of text, which itself may be of many protocols.
+var redisGreetings = [...]string{
+	"-NOAUTH ", "-DENIED Redis ", "-WRONGPASS ", "-NOPERM ", "-NOPROTO ", "-LOADING Redis ", "-WRONGTYPE Operation ",
+	"-ERR unknown command '", "-ERR unknown command `", "+PONG\r\n", "+OK\r\n+PONG\r\n",
+}
+
+// sniffRedis recognises a request as an array whose first string is a name, an
+// answer that nobody else gives, and what HELLO and INFO are answered.
 func sniffRedis(_ Dir, b []byte) Match {
+	best := No
 	switch {
 	case len(b) == 0:
 		return Maybe
 	case b[0] == '*':
-		_, m := redisRequestName(b)
-		return m
-	case b[0] == '-':
-		if m := prefix(b, []byte("-NOAUTH ")); m != No {
-			return m
+		_, best = redisRequestName(b)
+	case b[0] == '-' || b[0] == '+':
+		for _, g := range redisGreetings {
+			best = max(best, prefix(b, []byte(g)))
 		}
-		return prefix(b, []byte("-DENIED Redis "))
+	case b[0] == '%':
+		best = sniffRedisAnswer(b, "$6\r\nserver\r\n")
+	case b[0] == '$':
+		best = sniffRedisAnswer(b, "# Server\r\n")
 	}
-	return No
+	return best
+}
+
+// sniffRedisAnswer recognises a length and what follows it.
+func sniffRedisAnswer(b []byte, then string) Match {
+	size, n, ok := respLength(b[1:])
+	switch {
+	case !ok || n > 0 && size < 1 || len(b) > 1 && !isDigit(b[1]):
+		return No
+	case n == 0:
+		return Maybe
+	}
+	return prefix(b[1+n:], []byte(then))
 }
 
 // redisRequestName returns the first string of an array if it may be the name

@@ -112,6 +112,27 @@ func TestRedisKeepsNoSecret(t *testing.T) {
 	}
 }
 
+func TestSniffRedis(t *testing.T) {
+	checkSniffs(t, sniffRedis, FromServer, []opening{
+		{"", Maybe},
+		{"*2\r\n$3\r\nGET\r\n", Yes},
+		{"*2\r\n:3\r\n", No},
+		{"-NOAUTH Authentication required.\r\n", Yes},
+		{"-ERR unknown command 'FOO', with args", Yes},
+		{"-ERR unknown command `FOO`, with args", Yes},
+		{"-ERR Unknown command.\r\n", No}, // as POP3 answers
+		{"+PONG\r\n", Yes},
+		{"+OK\r\n+PONG\r\n", Yes}, // to AUTH and PING in lines of text
+		{"+OK\r\n", Maybe},
+		{"+OK POP3 ready\r\n", No},
+		{"%7\r\n$6\r\nserver\r\n$5\r\nredis\r\n", Yes}, // to HELLO 3
+		{"%7\r\n$6\r\nclient\r\n", No},
+		{"$3400\r\n# Server\r\nredis_version:7", Yes}, // to INFO
+		{"$5\r\nvalue\r\n", No},
+		{"$-1\r\n", No},
+	})
+}
+
 func FuzzRedis(f *testing.F) {
 	fuzzLines(f, newRedisStream, 6379,
 		join(redisCall("AUTH", "a", "b"), "+OK\r\n"), join(redisCall("HELLO", "3", "AUTH", "a", "b"), "%1\r\n+a\r\n*1\r\n$1\r\nb\r\n"),

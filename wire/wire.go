@@ -264,6 +264,7 @@ func Table() []Protocol {
 		{Name: "mongodb", TCPPorts: []uint16{27017}, Sniff: sniffMongo, NewStream: newMongoStream, LongLived: true},
 		{Name: "mqtt", TCPPorts: []uint16{1883}, Sniff: sniffMQTT, SniffLate: sniffLateMQTT, NewStream: newMQTTStream, LongLived: true},
 		{Name: "mysql", TCPPorts: []uint16{3306}, Sniff: sniffMySQL, NewStream: newMySQLStream},
+		{Name: "nats", TCPPorts: []uint16{4222}, Sniff: sniffNATS, SniffLate: sniffLateNATS, NewStream: newNATSStream, LongLived: true},
 		{Name: "ntp", UDPPorts: []uint16{123}, SniffDatagram: sniffNTP, SniffAtPort: isNTP, LeadByte: leadsNTP, NewDatagrams: newNTPFlow},
 		{Name: "pgsql", TCPPorts: []uint16{5432}, Sniff: sniffPostgreSQL, NewStream: newPgStream, LongLived: true},
 		{Name: "pop3", TCPPorts: []uint16{110}, Sniff: sniffPOP3, NewStream: newPOP3Stream},
