@@ -47,12 +47,14 @@ func (s *Shard) feed(e *entry, st *stream, dir wire.Dir, part []byte) {
 	}
 	s.run(e, st, dir, b)
 	if !known {
-		s.feedOther(e, st, dir.Other())
+		s.feedWaiting(e, st, dir.Other())
+		s.feedWaiting(e, st, dir) // answers that waited for what they answer
 	}
 }
 
-// feedOther feeds the direction that had waited for the other to be recognised.
-func (s *Shard) feedOther(e *entry, st *stream, dir wire.Dir) {
+// feedWaiting feeds a direction that had waited for the other to be recognised
+// or to be read.
+func (s *Shard) feedWaiting(e *entry, st *stream, dir wire.Dir) {
 	hf := &st.half[dir]
 	if e.stream != noStream && st.parser != nil && !hf.stopped && len(hf.buf) > 0 {
 		s.run(e, st, dir, hf.buf)

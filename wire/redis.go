@@ -50,6 +50,8 @@ var (
 type redisStream struct {
 	known   bool // who is the client
 	client  Dir
+	asked   bool // a request was read
+	ending  bool // nothing more will come
 	side    [2]respSide
 	waiting int // requests that were not answered yet
 	ahead   int // of these, how many were asked before the login under way
@@ -82,7 +84,8 @@ var redisGreetings = [...]string{
 }
 
 // sniffRedis recognises a request as an array whose first string is a name, an
-// answer that nobody else gives, and what HELLO and INFO are answered.
+// answer that nobody else gives, and what HELLO and INFO are answered. Of
+// requests in lines of text the answer tells.
 func sniffRedis(_ Dir, b []byte) Match {
 	best := No
 	switch {
@@ -98,6 +101,11 @@ func sniffRedis(_ Dir, b []byte) Match {
 		best = sniffRedisAnswer(b, "$6\r\nserver\r\n")
 	case b[0] == '$':
 		best = sniffRedisAnswer(b, "# Server\r\n")
+	case opensWith(b, redisCommands) != No:
+		best = eachLine(b, func(i int, line []byte) (Match, bool) {
+			name, _ := word(line)
+			return No, i > maxRedisWords || command(name, redisCommands) == ""
+		})
 	}
 	return best
 }
@@ -194,6 +202,9 @@ func (s *redisStream) Feed(dir Dir, b []byte, msgs []Message) (int, []Message, e
 		if !s.known && !s.meet(dir, rest) {
 			break
 		}
+		if dir != s.client && !s.asked && !s.ending && len(rest) < maxRedisWord && prefix(rest, []byte("-DENIED ")) == No {
+			break // what it answers is read after it where the answer told what this is
+		}
 		side := &s.side[dir]
 		var used int
 		var err error
@@ -230,7 +241,9 @@ func (s *redisStream) Skip(dir Dir) int64 {
 }
 
 // Flush implements Flusher.
-func (s *redisStream) Flush(dir Dir, _ []byte, msgs []Message) []Message {
+func (s *redisStream) Flush(dir Dir, b []byte, msgs []Message) []Message {
+	s.ending = true
+	_, msgs, _ = s.Feed(dir, b, msgs) // what it says is all there is
 	return s.attempt.flush(dir, msgs)
 }
 

@@ -38,6 +38,7 @@ func (s *redisStream) request(dir Dir, b []byte, msgs []Message) (int, []Message
 		msgs = s.command(dir, words, count, msgs)
 	}
 	s.waiting++
+	s.asked = true
 	return used, msgs, nil
 }
 
@@ -105,6 +106,7 @@ func (s *redisStream) inline(dir Dir, b []byte, msgs []Message) (int, []Message,
 		msgs = s.command(dir, words, int64(len(words)), msgs)
 	}
 	s.waiting++
+	s.asked = true
 	return used, msgs, nil
 }
 

@@ -24,6 +24,10 @@ func TestRedisStream(t *testing.T) {
 	}
 	long := strings.Repeat("x", 2*maxRedisWord)
 	playAll(t, newRedisStream, []dialogue{
+		{"recognised by the answers, which are read first", []chunk{
+			from(FromServer, "+OK\r\n+PONG\r\n"),
+			from(FromClient, "AUTH S3cret!\r\nPING\r\n"),
+		}, []Message{asked("AUTH"), asked("PING"), login("", Succeeded, false)}, nil},
 		{"a secret alone, refused", []chunk{
 			from(FromClient, redisCall("auth", "S3cret!")),
 			from(FromServer, "-WRONGPASS invalid username-password pair or user is disabled.\r\n"),
@@ -129,6 +133,9 @@ func TestSniffRedis(t *testing.T) {
 		{"%7\r\n$6\r\nclient\r\n", No},
 		{"$3400\r\n# Server\r\nredis_version:7", Yes}, // to INFO
 		{"$5\r\nvalue\r\n", No},
+		{"PING\r\nauth x\r\n", Maybe},
+		{"PING\r\nUSER x\r\n", No},
+		{"SETT\r\n", No},
 		{"$-1\r\n", No},
 	})
 }
