@@ -117,7 +117,7 @@ func eachReading(b []byte, f func([]wire.Message)) {
 		if parse == nil {
 			return
 		}
-		if m, err := parse(b); err == nil {
+		if m, err := parse(b); err == nil && m != nil { // nil: recognised, and nothing to tell
 			f([]wire.Message{m})
 		}
 	}
