@@ -139,23 +139,26 @@ func snmpTrap(kind int) string {
 
 // coapBody is ours: Suricata does not log CoAP.
 type coapBody struct {
-	Type    string `json:"type"`
-	Code    string `json:"code"` // class and detail as RFC 7252 writes them: "0.01", "2.05"
-	Method  string `json:"method,omitempty"`
-	ID      uint16 `json:"message_id"`
-	Host    string `json:"host,omitempty"`
-	Path    string `json:"path,omitempty"`
-	Query   string `json:"query,omitempty"`
-	Observe *int   `json:"observe,omitempty"`
-	Format  *int   `json:"content_format,omitempty"`
+	Type    string  `json:"type,omitempty"` // not over TCP, as the message id
+	Code    string  `json:"code"`           // class and detail as RFC 7252 writes them: "0.01", "2.05"
+	Method  string  `json:"method,omitempty"`
+	ID      *uint16 `json:"message_id,omitempty"`
+	Host    string  `json:"host,omitempty"`
+	Path    string  `json:"path,omitempty"`
+	Query   string  `json:"query,omitempty"`
+	Observe *int    `json:"observe,omitempty"`
+	Format  *int    `json:"content_format,omitempty"`
 }
 
 func (w *Writer) coap(ev *flow.Event, m *wire.CoAP) error {
 	methods := [...]string{"", "GET", "POST", "PUT", "DELETE", "FETCH", "PATCH", "iPATCH"}
 	body := coapBody{
-		Type: [...]string{"confirmable", "non-confirmable", "acknowledgement", "reset"}[m.Type&3],
 		Code: fmt.Sprintf("%d.%02d", m.Code>>5, m.Code&31),
-		ID:   m.ID, Host: m.Host, Path: m.Path, Query: m.Query,
+		Host: m.Host, Path: m.Path, Query: m.Query,
+	}
+	if !m.OverTCP {
+		body.Type = [...]string{"confirmable", "non-confirmable", "acknowledgement", "reset"}[m.Type&3]
+		body.ID = &m.ID
 	}
 	if int(m.Code) < len(methods) {
 		body.Method = methods[m.Code]

@@ -117,6 +117,12 @@ func TestGoldenServices(t *testing.T) {
 			client("\x40\x01\x00\x01\x60\x57sensors\x04temp"),
 			server("\x60\x45\x00\x01\xc0\xff21"),
 		}},
+		{"coap_tcp", 5683, false, []said{
+			client("\x50\xe1\x23\x80\x01\x00\x20"),
+			server("\x50\xe1\x23\x80\x01\x00\x20"),
+			client("\x51\x01\x01\xb4time"),
+			server("\xd1\x06\x45\x01\xd1\x01\x01\xffNov 22 07:25:43"),
+		}},
 		{"rtsp", 554, false, []said{
 			client("DESCRIBE rtsp://cam.example/1 RTSP/1.0\r\nCSeq: 1\r\nUser-Agent: nvr/2\r\n\r\n"),
 			server("RTSP/1.0 401 Unauthorized\r\nCSeq: 1\r\nWWW-Authenticate: Basic realm=\"x\"\r\n\r\n"),

@@ -6,10 +6,11 @@ import (
 	"unicode/utf8"
 )
 
-// CoAP is a message of CoAP over UDP (RFC 7252) unlike those before it on its
-// flow: what devices ask for repeats itself.
+// CoAP is a message of CoAP over UDP (RFC 7252) or TCP (RFC 8323) unlike those
+// before it on its flow: what devices ask for repeats itself.
 type CoAP struct {
 	Code    uint8  // class in the upper three bits: 0.01 GET ... 0.07 iPATCH, 2.xx, 4.xx, 5.xx
+	OverTCP bool   // where there are neither types nor message ids
 	Type    uint8  // 0 confirmable, 1 not, 2 acknowledgement, 3 reset
 	ID      uint16 // message id
 	Host    string // Uri-Host
@@ -101,15 +102,20 @@ func (f *coapFlow) Datagram(dir Dir, b []byte, msgs []Message) ([]Message, error
 	if err != nil {
 		return msgs, err
 	}
+	return f.tell(dir, m, msgs), nil
+}
+
+// tell reports a message unlike those before it.
+func (f *coapFlow) tell(dir Dir, m *CoAP, msgs []Message) []Message {
 	kind := coapKind{m.Code, dir, m.Path, m.Host}
 	if _, old := f.seen[kind]; old || m.Code == 0 || len(f.seen) == maxCoAPKinds {
-		return msgs, nil
+		return msgs
 	}
 	if f.seen == nil {
 		f.seen = make(map[coapKind]struct{})
 	}
 	f.seen[kind] = struct{}{}
-	return append(msgs, m), nil
+	return append(msgs, m)
 }
 
 // parseCoAP reads a message (section 3); known is set if all options are.
@@ -129,23 +135,32 @@ func parseCoAP(b []byte) (m *CoAP, known bool, err error) {
 	if c.skip(tokens); c.short {
 		return nil, false, errCoAPCut
 	}
+	known, err = m.options(&c)
+	if err != nil {
+		return nil, false, err
+	}
+	return m, known, nil
+}
+
+// options reads options up to the payload; known is set if all are listed.
+func (m *CoAP) options(c *cursor) (known bool, err error) {
 	known = true
 	for number := 0; len(c.b) > 0; {
 		first := c.u8()
 		if first == 0xff {
 			if len(c.b) == 0 {
-				return nil, false, errCoAPKind // a marker without payload
+				return false, errCoAPKind // a marker without payload
 			}
 			break
 		}
-		number += coapExtended(&c, int(first>>4))
-		value := c.take(coapExtended(&c, int(first&15)))
+		number += coapExtended(c, int(first>>4))
+		value := c.take(coapExtended(c, int(first&15)))
 		if c.short {
-			return nil, false, errCoAPCut
+			return false, errCoAPCut
 		}
 		known = m.option(number, value) && known
 	}
-	return m, known, nil
+	return known, nil
 }
 
 // parseDraftCoAP reads a request for a path as it was before RFC 7252

@@ -245,7 +245,10 @@ func Table() []Protocol {
 		},
 		// Services with logins.
 		{Name: "amqp", TCPPorts: []uint16{5672}, Sniff: sniffAMQP, NewStream: newAMQPStream, LongLived: true},
-		{Name: "coap", UDPPorts: []uint16{5683}, SniffDatagram: sniffCoAP, SniffAtPort: isCoAP, LeadByte: leadsCoAP, NewDatagrams: newCoAPFlow},
+		{
+			Name: "coap", UDPPorts: []uint16{5683}, SniffDatagram: sniffCoAP, SniffAtPort: isCoAP, LeadByte: leadsCoAP, NewDatagrams: newCoAPFlow,
+			TCPPorts: []uint16{5683}, Sniff: sniffCoAPStream, NewStream: newCoAPStream, LongLived: true,
+		},
 		{
 			Name: "dcerpc", UDPPorts: []uint16{34964}, TCPPorts: []uint16{135}, SniffDatagram: sniffRPCDatagram, LeadByte: leads("\x04"),
 			NewDatagrams: newRPCFlow, Sniff: sniffRPC, NewStream: newRPCStream, LongLived: true,
