@@ -62,6 +62,7 @@ const (
 	amqpClose    = 10<<16 | 50
 	amqpPublish  = 60<<16 | 40
 	amqpDeliver  = 60<<16 | 60
+	amqpGetOK    = 60<<16 | 71
 
 	amqpAccessRefused = 403
 )
@@ -256,6 +257,9 @@ func (s *amqpFraming) method(dir Dir, b []byte, cut bool, msgs []Message) ([]Mes
 		msgs = s.publish(dir, &r, msgs)
 	case amqpDeliver:
 		r.str() // consumer tag
+		r.take(8 + 1)
+		msgs = s.publish(dir, &r, msgs)
+	case amqpGetOK: // what was asked for, one by one
 		r.take(8 + 1)
 		msgs = s.publish(dir, &r, msgs)
 	}

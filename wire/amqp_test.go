@@ -84,6 +84,9 @@ func TestAMQPStream(t *testing.T) {
 		{"another version is spoken", []chunk{from(FromClient, header), from(FromServer, "AMQP\x00\x01\x00\x00")}, []Message{&AMQP{Version: "0-9-1"}}, nil},
 		{"0-10", []chunk{from(FromClient, "AMQP\x01\x01\x00\x0a")}, []Message{&AMQP{Version: "0-10"}}, ErrDone},
 		{"from the middle on", []chunk{from(FromClient, publish)}, []Message{&AMQPPublish{FromClient, "ev", "a.b"}}, nil},
+		{"got one by one", []chunk{from(FromClient, publish), from(FromServer, amqpCall(60, 71, make([]byte, 8), 0, 2, "ev", 3, "a.c", 0, 0, 0, 0))}, []Message{
+			&AMQPPublish{FromClient, "ev", "a.b"}, &AMQPPublish{FromServer, "ev", "a.c"},
+		}, nil},
 		{"no end", []chunk{from(FromClient, publish[:len(publish)-1], 0)}, nil, ErrMalformed},
 		{"fields overrun the frame", []chunk{from(FromClient, amqpCall(60, 40, 0, 0, 200, "ev"))}, nil, ErrMalformed},
 		{"no frame", []chunk{from(FromClient, header, "\x16")}, []Message{&AMQP{Version: "0-9-1"}}, ErrMalformed},
