@@ -166,7 +166,8 @@ func TestSyslogFlow(t *testing.T) {
 }
 
 func FuzzNTP(f *testing.F) {
-	fuzzFlow(f, newNTPFlow, sniffNTP, 123, join(0x23, make([]byte, 47)), []byte("\x16\x02\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00"), []byte("\x97\x00\x03\x04\x00\x01\x00\x04abcd"))
+	fuzzFlow(f, newNTPFlow, isNTP, 123, join(0x23, make([]byte, 47)), join(0x23, 0, 6, 32, make([]byte, 44), 1, 4, 0, 36, make([]byte, 32)), join(0x21, 5, 6, 0xec, make([]byte, 44)),
+		[]byte("\x16\x02\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00"), []byte("\x97\x00\x03\x04\x00\x01\x00\x04abcd"))
 }
 
 func FuzzSyslog(f *testing.F) {
