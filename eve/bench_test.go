@@ -33,7 +33,7 @@ func BenchmarkWrite(b *testing.B) {
 		}},
 		{"http", []*flow.Event{
 			event(1, 1e18, &wire.HTTPRequest{Method: "GET", Target: "/status?id=42", Version: "HTTP/1.1", Host: "cloud.example", UserAgent: "cam/1.0"}),
-			event(1, 1e18, &wire.HTTPResponse{Status: 200, Version: "HTTP/1.1", ContentType: "application/json", Length: 120}),
+			event(1, 1e18, &wire.HTTPResponse{Status: 200, Version: "HTTP/1.1", ContentType: "application/json", Length: 120, Waiting: 1}),
 		}},
 		{"arp", []*flow.Event{event(0, 1e18, &wire.ARP{Op: 1, SenderIP: address, TargetIP: address})}},
 		{"start, no line", []*flow.Event{{Kind: flow.Start}}},

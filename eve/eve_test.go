@@ -256,7 +256,27 @@ func TestEveryMessageHasALine(t *testing.T) {
 		events []*flow.Event
 		want   []string // of each line, what must be in it
 	}{
-		{"response without request", []*flow.Event{event(1, 1, response)}, []string{`"http":{"protocol":"HTTP/1.1","status":200}`}},
+		{"response without request", []*flow.Event{event(1, 1, &wire.HTTPResponse{Status: 200, Length: 3})}, []string{`"http":{"status":200,"length":3}`}},
+		{
+			"a request whose response was lost, before one that was answered",
+			[]*flow.Event{event(1, 1, &wire.HTTPRequest{Target: "/a"}, &wire.HTTPRequest{Target: "/b"}), event(1, 2, &wire.HTTPResponse{Status: 204, Waiting: 1})},
+			[]string{`"http":{"url":"/a"}`, `"http":{"url":"/b","status":204,"length":0}`},
+		},
+		{
+			"a response to a request that was lost, behind one that is held",
+			[]*flow.Event{event(1, 1, &wire.HTTPRequest{Target: "/a"}), event(1, 2, &wire.HTTPResponse{Status: 204})},
+			[]string{`"http":{"url":"/a"}`, `"http":{"status":204,"length":0}`},
+		},
+		{
+			"a body whose end was not seen",
+			[]*flow.Event{event(1, 1, response), event(1, 2, &wire.HTTPResponse{Status: 204}), event(1, 3, &wire.HTTPBody{Length: 5})},
+			[]string{`"http":{"protocol":"HTTP/1.1","status":200}`, `"http":{"status":204,"length":0}`},
+		},
+		{
+			"a body that was counted",
+			[]*flow.Event{event(1, 1, response), event(1, 2, &wire.HTTPBody{Length: 5})},
+			[]string{`"http":{"protocol":"HTTP/1.1","status":200,"length":5}`},
+		},
 		{"upgrade", []*flow.Event{event(1, 1, upgrade)}, []string{`"status":101`}},
 		{"server hello alone, TLS 1.3", []*flow.Event{event(1, 1, server13)}, []string{`"version":"TLS 1.3"`}},
 		{"resumed", []*flow.Event{event(1, 1, hello), event(1, 2, resumed)}, []string{`"session_resumed":true,"sni":"a.example","version":"TLS 1.2"`}},
@@ -334,7 +354,7 @@ func TestHostileStrings(t *testing.T) {
 	const nasty = "a\n{\"event_type\":\"alert\"}\r\x00\xff\xed\xa0\x80\u2028</script>\\"
 	_, out := writeAll(t,
 		event(1, 1, &wire.DNS{Proto: "dns", Questions: []wire.DNSQuestion{{Name: nasty, Type: 1}}}),
-		event(2, 1, &wire.HTTPRequest{Host: nasty, Target: nasty, UserAgent: nasty}, &wire.HTTPResponse{Status: 200, Server: nasty}),
+		event(2, 1, &wire.HTTPRequest{Host: nasty, Target: nasty, UserAgent: nasty}, &wire.HTTPResponse{Status: 200, Server: nasty, Waiting: 1}),
 		event(3, 1, &wire.ClientHello{SNI: nasty, ALPN: []string{nasty}}, &wire.ServerHello{Version: tls13, ALPN: nasty}),
 		event(4, 1, &wire.Certificate{Subject: nasty, Issuer: nasty, Serial: nasty}),
 		event(5, 1, &wire.DHCPv4{Hostname: nasty, Vendor: nasty, Domain: nasty, Mask: -1}))

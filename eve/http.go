@@ -68,22 +68,46 @@ func (w *Writer) response(ev *flow.Event, m *wire.HTTPResponse) error {
 	if err := w.body(ev, -1); err != nil { // the end of the one before was not seen
 		return err
 	}
-	c := w.held.find(ev.Record.ID)
-	i := -1
-	if c != nil {
-		i = slices.IndexFunc(c.requests, func(q request) bool { return q.head.Stream == m.Stream })
-	}
-	var q *request
-	if i >= 0 {
-		before := c.size()
-		q = new(c.requests[i])
-		c.requests = slices.Delete(c.requests, i, i+1)
-		w.held.settle(c, before)
+	q, err := w.asked(ev, m)
+	if err != nil {
+		return err
 	}
 	if m.Stream == 0 && m.Length < 0 && !m.Truncated && (q == nil || !bodiless(q.head.Method, m.Status)) && !bodiless("", m.Status) {
 		return w.hold(ev, func(c *conversation) { c.answered = &answered{q, m, ev.Time} })
 	}
 	return w.transaction(&ev.Record, q, m, ev.Time, m.Length)
+}
+
+// asked takes the request that is answered, nil if it is not held. Those of
+// HTTP/1 before it are written: what answered them was lost.
+func (w *Writer) asked(ev *flow.Event, m *wire.HTTPResponse) (*request, error) {
+	c := w.held.find(ev.Record.ID)
+	if c == nil {
+		return nil, nil
+	}
+	i := slices.IndexFunc(c.requests, func(q request) bool { return q.head.Stream == m.Stream })
+	if m.Stream == 0 && m.Waiting >= 0 {
+		i = max(len(c.requests)-m.Waiting, 0)
+	}
+	if i < 0 {
+		return nil, nil
+	}
+	before, first := c.size(), i
+	if m.Stream == 0 {
+		first = 0 // which is i where nobody knows
+	}
+	taken := slices.Clone(c.requests[first:min(i+1, len(c.requests))])
+	c.requests = slices.Delete(c.requests, first, first+len(taken))
+	w.held.settle(c, before)
+	for k := range taken {
+		if first+k == i {
+			return &taken[k], nil
+		}
+		if err := w.transaction(&ev.Record, &taken[k], nil, taken[k].at, -1); err != nil {
+			return nil, err
+		}
+	}
+	return nil, nil
 }
 
 // body writes the transaction whose body has ended, if there is one; length is

@@ -209,8 +209,8 @@ func (s *Shard) restart(e *entry, st *stream) {
 	s.stats.StreamGaps++
 	for dir := range wire.Dir(2) {
 		hf := &st.half[dir]
-		if !hf.stopped {
-			s.flushParser(e, st, dir)
+		if st.flusher != nil && !hf.stopped {
+			s.foundAll(e, st, s.callFlush(st.flusher, dir, hf.buf))
 		}
 		hf.buf, hf.skip, hf.spent, hf.lost = nil, 0, 0, true
 	}

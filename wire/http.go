@@ -179,8 +179,12 @@ func (s *httpStream) Flush(dir Dir, b []byte, msgs []Message) []Message {
 		return s.two.Flush(dir, b, msgs)
 	}
 	h := &s.half[dir]
-	if h.phase != phaseHead {
+	switch h.phase {
+	case phaseHead:
+	case phaseOpaque:
 		return s.logins.flush(dir, h.bodyTold(msgs))
+	default: // a body that is not complete
+		return s.logins.flush(dir, msgs)
 	}
 	return s.logins.flush(dir, s.flushHead(h, b, msgs))
 }
@@ -305,6 +309,7 @@ func (s *httpStream) head(dir Dir, b []byte, msgs []Message) (int, []Message, er
 	h.scanned = 0
 	if m, framing := parseHTTPResponse(b[:end]); m != nil {
 		msgs = append(msgs, m)
+		m.Waiting = s.queue.waiting()
 		if m.Status >= 200 && s.queue.count > 0 {
 			msgs = s.logins.responded(s.queue.popped, m, msgs)
 		}

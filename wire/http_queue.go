@@ -27,6 +27,14 @@ func (q *httpQueue) push(k httpKind) {
 	}
 }
 
+// waiting is how many requests wait, -1 if there may be more than were counted.
+func (q *httpQueue) waiting() int {
+	if q.count == maxHTTPQueue {
+		return -1
+	}
+	return int(q.count)
+}
+
 // next is the kind of the request that is to be answered next.
 func (q *httpQueue) next() httpKind {
 	if q.count == 0 {

@@ -210,6 +210,10 @@ type HTTPResponse struct {
 	ContentRange string
 	Length       int64 // Content-Length, -1 if absent
 	Truncated    bool  // the end of the head was never seen
+	// Waiting is how many requests of HTTP/1 waited for a response, the one that
+	// this answers and those behind it; 0 if its request was not seen, as where
+	// bytes were lost; -1 if they were too many to know.
+	Waiting int
 }
 
 // Protocol implements Message.

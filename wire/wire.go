@@ -184,8 +184,8 @@ type Skipper interface {
 // Unskipper is a Skipper that wants to know how many of the bytes that it passed
 // over never came, as where a body ends with its connection.
 type Unskipper interface {
-	// Unskip is called before Flush of dir if there are any; left is at most
-	// what Skip of dir returned last.
+	// Unskip is called before Flush of dir if there are any and if the
+	// connection has ended; left is at most what Skip of dir returned last.
 	Unskip(dir Dir, left int64)
 }
 
