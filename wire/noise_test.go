@@ -578,6 +578,7 @@ func TestNearMisses(t *testing.T) {
 		{"EtherNet/IP, and more zeros", join('d', zeros)},
 		{"IEC 104 of another length", join(0x68, 15, 0, 0, 0, 0, 100, 1, 6, 0, 1, 0, 0, 0, 0, 20, 0)},
 		{"Modbus that diagnoses six words", join(0, 6, 0, 0, 0, 14, 0, 8, 0, 5, zeros[:10])},
+		{"Modbus that diagnoses and ends", []byte{0, 6, 0, 0, 0, 3, 0, 8}},
 		{"CoAP of a code that is none", []byte("rIc=")},
 		{"CoAP with half a token", []byte("READY")},
 		{"a line about size", []byte("size index\r\n")},
