@@ -32,6 +32,7 @@ func named() []Protocol {
 		stream("memcached", sniffMemcached),
 		stream("pptp", sniffPPTP),
 		stream("rsync", sniffRsync),
+		stream("stratum", sniffStratum),
 		stream("tacacs", sniffTACACS),
 		datagrams("hsrp", isHSRP, 1985, 2029),
 		datagrams("l2tp", isL2TP, 1701),

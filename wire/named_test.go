@@ -57,7 +57,13 @@ func TestNamedStreams(t *testing.T) {
 			{"set a b c d\r\n", No},
 			{"stat\r\n", No},
 		}},
-
+		{"stratum", sniffStratum, []opening{
+			{`{"id":1,"method":"mining.subscribe","params":["cpuminer/2.5.1"]}` + "\n", Yes},
+			{`{"params": ["pool.worker", "x"], "id": 2, "method": "mining.authorize"}` + "\n", Yes},
+			{`{"id":1,"jsonrpc":"2.0","method":"login","params":{"login":"4A","pass":"x","agent":"XMRig/6.20.0"}}` + "\n", Yes},
+			{`{"id":1,"jsonrpc":"2.0","method":"login","params":{"user":"eve"}}` + "\n", No},
+			{`{"text":"mining"}` + "\n", No},
+		}},
 		{"pptp", sniffPPTP, []opening{{"\x00\x9c\x00\x01\x1a\x2b\x3c\x4d\x00\x01", Yes}, {"\x00\x9c\x00\x02\x1a\x2b\x3c\x4d", No}}},
 		{"rsync", sniffRsync, []opening{{"@RSYNCD: 31.0\n", Yes}, {"@RSYNC: 31.0\n", No}}},
 		{"tacacs", sniffTACACS, []opening{
