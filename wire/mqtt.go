@@ -114,12 +114,76 @@ type mqttStream struct {
 	attempt attempt
 	topics  [2]topicSet // that were published
 	told    topicSet    // packets that repeat
+	begun   bool
+	frames  *mqttFrames // of WebSocket, nil if packets come without
 }
+
+var (
+	_ Flusher  = (*mqttStream)(nil)
+	_ Skipper  = (*mqttStream)(nil)
+	_ Retainer = (*mqttStream)(nil)
+)
 
 func newMQTTStream() Stream {
 	s := &mqttStream{}
 	s.framing, s.parted = s, s
 	return s
+}
+
+// Feed implements Stream.
+func (s *mqttStream) Feed(dir Dir, b []byte, msgs []Message) (int, []Message, error) {
+	if !s.begun && len(b) > 0 {
+		switch sniffMQTTConnection(dir, b) {
+		case Yes:
+			if b[0] == frameBinary {
+				s.frames = new(mqttFrames)
+			}
+		case Maybe:
+			if b[0] == frameBinary {
+				return 0, msgs, nil
+			}
+		case No:
+		}
+		s.begun = true
+	}
+	if s.frames != nil {
+		return s.feedFrames(dir, b, msgs)
+	}
+	return s.framedStream.Feed(dir, b, msgs)
+}
+
+// Skip implements Skipper.
+func (s *mqttStream) Skip(dir Dir) int64 {
+	if s.frames != nil {
+		return 0 // heads of frames stand between
+	}
+	return s.framedStream.Skip(dir)
+}
+
+// Flush implements Flusher.
+func (s *mqttStream) Flush(dir Dir, b []byte, msgs []Message) []Message {
+	if s.frames != nil {
+		b = s.frames[dir].inner
+	}
+	return s.framedStream.Flush(dir, b, msgs)
+}
+
+// Retained implements Retainer.
+func (s *mqttStream) Retained() int {
+	n := s.held
+	if s.frames != nil {
+		n += cap(s.frames[0].inner) + cap(s.frames[1].inner)
+	}
+	return n
+}
+
+// sniffMQTTConnection recognises a CONNECT packet, alone or in the frame of a
+// WebSocket.
+func sniffMQTTConnection(dir Dir, b []byte) Match {
+	if len(b) > 0 && b[0] == frameBinary {
+		return sniffMQTTFrame(b)
+	}
+	return sniffMQTT(dir, b)
 }
 
 // sniffMQTT recognises a CONNECT packet by its fixed header, the name of the

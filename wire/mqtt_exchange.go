@@ -95,11 +95,6 @@ func (e *mqttExchanges) unanswered(dir Dir, msgs []Message) []Message {
 	return msgs
 }
 
-// Retained implements Retainer.
-func (e *mqttExchanges) Retained() int { return e.held }
-
-var _ Retainer = (*mqttStream)(nil)
-
 // size is about how many bytes a packet takes.
 func (p *MQTTPacket) size() int {
 	const packet, property, topic = 256, 40, 24

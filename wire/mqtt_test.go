@@ -192,6 +192,61 @@ func TestMQTTStream(t *testing.T) {
 	})
 }
 
+// framed puts what a client sends into a frame of WebSocket, masked.
+func framed(opcode byte, payload []byte) []byte {
+	mask := []byte{0x1a, 0x2b, 0x3c, 0x4d}
+	out := join(0x80|opcode, 0x80|len(payload), mask)
+	if len(payload) > 125 {
+		out = join(0x80|opcode, 0xfe, len(payload)>>8, len(payload)&0xff, mask)
+	}
+	for i, c := range payload {
+		out = append(out, c^mask[i&3])
+	}
+	return out
+}
+
+func TestMQTTWebSocket(t *testing.T) {
+	connect := mqttBytes(0x10, 0, 4, "MQTT", 4, 0xc2, 0, 60, 0, 1, "a", 0, 4, "anna", 0, 6, "S3cret")
+	connected := &MQTT{[]MQTTPacket{
+		{
+			Kind: MQTTConnectKind, Length: 27, Reason: -1,
+			Connect: &MQTTConnect{ProtocolName: "MQTT", Version: 4, ClientID: "a", User: "anna", HasUser: true, HasPassword: true, CleanSession: true, KeepAlive: 60},
+		},
+		{Kind: MQTTConnAckKind, From: FromServer, Length: 2},
+	}}
+	login := &Login{Service: "mqtt", User: "anna", Mechanism: "password", Outcome: Succeeded, Clear: true}
+	published := func(topic string, length int) *MQTT {
+		return &MQTT{[]MQTTPacket{{Kind: MQTTPublishKind, Length: length, Topic: topic, Reason: -1}}}
+	}
+	large := join(0x30, 0xd0, 0x0f, 0, 3, "t/2", make([]byte, 2000-5)) // more than one frame
+	playAll(t, newMQTTStream, []dialogue{
+		{"packets over frames", []chunk{
+			{FromClient, join(framed(2, connect))},
+			{FromServer, join(0x82, 1, 0x20, 0x82, 3, 2, 0, 0)}, // a packet in two frames
+			{FromClient, join(framed(9, []byte("ping")), framed(2, join(mqttBytes(0x30, 0, 3, "t/1"), large[:100])), framed(0, large[100:]))},
+			{FromClient, framed(2, mqttBytes(0x30, 0, 3, "t/3"))},
+			{FromServer, join(0x8a, 4, "ping")},
+		}, []Message{connected, login, published("t/1", 5), published("t/2", 2000), published("t/3", 5)}, nil},
+		{"compressed", []chunk{
+			{FromClient, framed(2, connect)}, {FromServer, join(0x82, 4, 0x20, 2, 0, 0)}, {FromClient, join(0xc2, 0x80, 0, 0, 0, 0)},
+		}, []Message{connected, login}, ErrDone},
+		{"a frame of more than 2 GiB", []chunk{
+			{FromClient, framed(2, connect)}, {FromServer, join(0x82, 4, 0x20, 2, 0, 0)}, {FromServer, join(0x82, 127, 0, 0, 0, 1, 0, 0, 0, 0)},
+		}, []Message{connected, login}, ErrMalformed},
+	})
+	checkSniffs(t, sniffMQTTConnection, FromClient, []opening{
+		{"", Maybe},
+		{string(framed(2, connect)), Yes},
+		{string(framed(2, connect[:5])), No},     // cut by its frame: real ones are not
+		{string(framed(1, connect)), No},         // text
+		{string(framed(2, []byte("hello"))), No}, // of another protocol
+		{"\x82\x1d\x10\x1b\x00\x04MQTT\x04\xc2", No},
+		{"\x82\xff\x00\x00\x00\x00\x00", Maybe},
+		{"\x82\xff\x00\x00\x00\x01\x00\x00\x00\x00", No},
+		{string(connect), Yes},
+	})
+}
+
 // TestMQTTWaitingIsBounded: a client publishes and is never answered.
 func TestMQTTWaitingIsBounded(t *testing.T) {
 	s := newMQTTStream().(*mqttStream)
@@ -239,6 +294,7 @@ func TestMQTTTopicsAreBounded(t *testing.T) {
 func FuzzMQTT(f *testing.F) {
 	fuzzSeeds(f, 1883)
 	f.Add(append([]byte{255}, mqttBytes(0x10, 0, 4, "MQTT", 5, 0xc2, 0, 60, 3, 0x21, 0, 1, 0, 1, "a", 0, 1, "u", 0, 1, "p")...))
+	f.Add(join(255, framed(2, mqttBytes(0x10, 0, 4, "MQTT", 4, 2, 0, 60, 0, 1, "a")), framed(2, mqttBytes(0x30, 0, 1, "a"))))
 	f.Fuzz(func(t *testing.T, b []byte) { fuzzStream(t, newMQTTStream, b) })
 }
 

@@ -265,7 +265,7 @@ func Table() []Protocol {
 			TCPPorts: []uint16{389}, Sniff: sniffLDAP, NewStream: newLDAPStream, LongLived: true,
 		},
 		{Name: "mongodb", TCPPorts: []uint16{27017}, Sniff: sniffMongo, NewStream: newMongoStream, LongLived: true},
-		{Name: "mqtt", TCPPorts: []uint16{1883}, Sniff: sniffMQTT, SniffLate: sniffLateMQTT, NewStream: newMQTTStream, LongLived: true},
+		{Name: "mqtt", TCPPorts: []uint16{1883}, Sniff: sniffMQTTConnection, SniffLate: sniffLateMQTT, NewStream: newMQTTStream, LongLived: true},
 		{Name: "mysql", TCPPorts: []uint16{3306}, Sniff: sniffMySQL, NewStream: newMySQLStream},
 		{Name: "nats", TCPPorts: []uint16{4222}, Sniff: sniffNATS, SniffLate: sniffLateNATS, NewStream: newNATSStream, LongLived: true},
 		{Name: "ntp", UDPPorts: []uint16{123}, SniffDatagram: sniffNTP, SniffAtPort: isNTP, LeadByte: leadsNTP, NewDatagrams: newNTPFlow},
