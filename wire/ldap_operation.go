@@ -137,7 +137,7 @@ func (f *ldapFlow) Datagram(dir Dir, b []byte, msgs []Message) ([]Message, error
 		end := min(size, len(b))
 		read, err := f.framing.read(dir, b[:end:end], end < size, msgs)
 		if msgs = read; err != nil {
-			return msgs, nil
+			return msgs, err
 		}
 		b = b[end:]
 	}
