@@ -102,8 +102,8 @@ var (
 	loginWords  = [...]string{"login", "logon", "signin", "sign_in", "auth", "session"}
 	// failWords are in the addresses that a refused login leads to.
 	failWords = [...]string{"login", "logon", "signin", "sign_in", "error", "fail", "denied", "invalid"}
-	// queryWords begin the names of secrets: a query without one need not be taken
-	// apart.
+	// queryWords begin the names of secrets, all with a p: a query without one
+	// need not be taken apart.
 	queryWords = [...]string{"pass", "pwd", "psw", "pw="}
 )
 
@@ -230,11 +230,26 @@ func jsonString(b []byte) (text, rest []byte, ok bool) {
 	return nil, nil, false
 }
 
+// mayHoldSecret reports whether one of queryWords is in a query, in any case.
+func mayHoldSecret(query string) bool {
+	for i := range len(query) {
+		if query[i]|0x20 != 'p' {
+			continue
+		}
+		for _, w := range queryWords {
+			if rest := query[i:]; len(rest) >= len(w) && strings.EqualFold(rest[:len(w)], w) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // redactQuery replaces the secrets in the query of a target or link, and
 // returns the login that it is, if any.
 func redactQuery(target string) (clean string, login *Login) {
 	path, query, ok := strings.Cut(target, "?")
-	if !ok || !containsAny(strings.ToLower(query), queryWords[:]) {
+	if !ok || !mayHoldSecret(query) {
 		return target, nil
 	}
 	login = formLogin(urlFields([]byte(query)), loginPath(path))
