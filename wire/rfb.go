@@ -14,8 +14,19 @@ type RFB struct {
 	Security                 uint8   // the one that was taken: 1 is none, 2 a password; 0 if none was
 	Result                   Outcome
 	Reason                   string // of a refusal, at most 255 bytes
+	Entered                  bool   // the client asked for the screen
+	Shared                   bool   // and lets others stay connected
 	Width, Height            uint16 // of the screen, once it is shown
+	Pixels                   RFBPixels
 	Name                     string // of the desktop, at most 255 bytes
+}
+
+// RFBPixels is the pixel format that the server prefers (section 7.4).
+type RFBPixels struct {
+	Bits, Depth                     uint8 // of a pixel; of its colour
+	BigEndian, TrueColor            bool
+	RedMax, GreenMax, BlueMax       uint16
+	RedShift, GreenShift, BlueShift uint8
 }
 
 // Protocol implements Message.
@@ -29,6 +40,7 @@ const (
 	maxRFBOffered   = 32
 	maxRFBText      = 255
 	rfbInitLen      = 24 // of ServerInit, before the name
+	maxRFBResult    = 2  // "failed, too many attempts", of TightVNC
 )
 
 var errRFBKind = fmt.Errorf("read rfb version: %w", ErrNotMine)
@@ -139,8 +151,11 @@ func (s *rfbStream) version(dir Dir, b []byte) (int, error) {
 }
 
 // old reports whether the server alone chooses the security type, as before
-// version 3.7. Which version is spoken is the client's decision.
-func (s *rfbStream) old() bool { return s.m.ClientMajor == 3 && s.m.ClientMinor < 7 }
+// version 3.7. Which version is spoken is the client's decision, up to that of
+// the server: one that refuses names 3.3 and goes on without an answer.
+func (s *rfbStream) old() bool {
+	return s.m.ClientMajor == 3 && s.m.ClientMinor < 7 || s.m.ServerMajor == 3 && s.m.ServerMinor < 7
+}
 
 // server reads the next part of what the server says.
 func (s *rfbStream) server(b []byte, msgs []Message) (int, []Message) {
@@ -178,6 +193,7 @@ func (s *rfbStream) server(b []byte, msgs []Message) (int, []Message) {
 			return 0, msgs
 		}
 		s.m.Width, s.m.Height = binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
+		s.m.Pixels = rfbPixels(b[4:])
 		return rfbInitLen - 4 + n, msgs
 	}
 	return 0, msgs
@@ -191,12 +207,13 @@ func (s *rfbStream) offer(b []byte) int {
 			return 0
 		}
 		s.m.Security = uint8(min(binary.BigEndian.Uint32(b), 255))
-		s.m.Offered = []uint8{s.m.Security}
-		*phase = rfbChallenge
 		s.skipChoice()
 		if s.m.Security == 0 {
 			s.m.Result, *phase = Failed, rfbReason
+			return 4
 		}
+		s.m.Offered = []uint8{s.m.Security}
+		*phase = rfbChallenge
 		return 4
 	}
 	count := int(b[0])
@@ -224,7 +241,12 @@ func (s *rfbStream) result(b []byte, msgs []Message) (int, []Message) {
 		return 0, msgs
 	}
 	phase := &s.phase[FromServer]
-	if binary.BigEndian.Uint32(b) == 0 {
+	result := binary.BigEndian.Uint32(b)
+	if s.m.Security == rfbNone && result > maxRFBResult {
+		*phase = rfbInit // x11vnc tells clients of version 3.889, which are Apple's, no result
+		return s.server(b, msgs)
+	}
+	if result == 0 {
 		s.m.Result, *phase = Succeeded, rfbInit
 	} else {
 		s.m.Result, *phase = Failed, rfbOver
@@ -233,6 +255,15 @@ func (s *rfbStream) result(b []byte, msgs []Message) (int, []Message) {
 		}
 	}
 	return 4, s.login.end(s.m.Result, msgs)
+}
+
+// rfbPixels reads the 13 bytes that matter of the 16 of a pixel format.
+func rfbPixels(b []byte) RFBPixels {
+	return RFBPixels{
+		Bits: b[0], Depth: b[1], BigEndian: b[2] != 0, TrueColor: b[3] != 0,
+		RedMax: binary.BigEndian.Uint16(b[4:]), GreenMax: binary.BigEndian.Uint16(b[6:]), BlueMax: binary.BigEndian.Uint16(b[8:]),
+		RedShift: b[10], GreenShift: b[11], BlueShift: b[12],
+	}
 }
 
 // text reads a string with its length before it, which ends what is of
@@ -263,12 +294,15 @@ func (s *rfbStream) client(b []byte, msgs []Message) (int, []Message) {
 	case *phase == rfbSecurity:
 		s.m.Security, *phase = b[0], rfbChallenge
 		return 1, msgs
+	case *phase == rfbInit || s.m.Security == rfbNone:
+		s.m.Entered, s.m.Shared, *phase = true, b[0] != 0, rfbOver
+		return 1, msgs
 	case s.m.Security != rfbPassword:
 		*phase = rfbOver
 		return len(b), msgs
 	case len(b) < rfbChallengeLen:
 		return 0, msgs
 	}
-	*phase = rfbOver
+	*phase = rfbInit
 	return rfbChallengeLen, s.login.begin(FromClient, &Login{Service: "rfb", Mechanism: "VNC"}, msgs)
 }
