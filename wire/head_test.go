@@ -27,6 +27,24 @@ func TestRTSPStream(t *testing.T) {
 			&RTSP{Status: 200},
 		}, nil},
 		{"refused", []chunk{{FromClient, describe}, {FromServer, says("RTSP/1.0 401 No", "")}}, []Message{asked, &RTSP{Status: 401}, login(Failed)}, nil},
+		{"credentials in every request, the last of them refused", []chunk{
+			{FromClient, describe},
+			{FromServer, says("RTSP/1.0 200 OK", "")},
+			{FromClient, describe},
+			{FromServer, says("RTSP/1.0 200 OK", "")},
+			{FromClient, describe},
+			{FromServer, says("RTSP/1.0 401 No", "")},
+		}, []Message{asked, &RTSP{Status: 200}, login(Succeeded), asked, &RTSP{Status: 200}, asked, &RTSP{Status: 401}, login(Failed)}, nil},
+		{"credentials in every request, the last without an answer", []chunk{
+			{FromClient, describe},
+			{FromServer, says("RTSP/1.0 200 OK", "")},
+			{FromClient, describe},
+		}, []Message{asked, &RTSP{Status: 200}, login(Succeeded), asked}, nil},
+		{"two requests at once, of which the second is refused", []chunk{
+			{FromClient, append(says("OPTIONS * RTSP/1.0", "CSeq: 1", ""), describe...)},
+			{FromServer, says("RTSP/1.0 200 OK", "CSeq: 1", "")},
+			{FromServer, says("RTSP/1.0 401 No", "CSeq: 2", "")},
+		}, []Message{&RTSP{Method: "OPTIONS", URL: "*"}, asked, &RTSP{Status: 200}, &RTSP{Status: 401}, login(Failed)}, nil},
 		{"no answer", []chunk{{FromClient, describe}}, []Message{asked, login(OutcomeUnknown)}, nil},
 		{"cut", []chunk{{FromClient, describe[:50]}}, []Message{
 			&RTSP{Method: "DESCRIBE", URL: "rtsp://cam/1?a=b@c", Truncated: true},

@@ -20,7 +20,13 @@ const (
 	rtspMethods = "OPTIONS DESCRIBE ANNOUNCE SETUP PLAY PAUSE TEARDOWN GET_PARAMETER SET_PARAMETER REDIRECT RECORD"
 )
 
-type rtspHeads struct{ attempt attempt }
+// rtspHeads follows the logins of a connection. RTSP repeats credentials with
+// every request: what has succeeded once is not told again, but for a refusal.
+type rtspHeads struct {
+	attempt attempt
+	seq     int64 // CSeq of its request, -1 if there was none
+	shown   Login // the last that succeeded, as it was tried
+}
 
 func newRTSPStream() Stream { return &headStream{headed: &rtspHeads{}} }
 
@@ -41,8 +47,11 @@ func (s *rtspHeads) head(dir Dir, head, _ []byte, cut bool, msgs []Message) []Me
 	var login *Login
 	var transport []byte
 	stale := false
+	seq := int64(-1)
 	for name, value, ok := nextField(&rest); ok; name, value, ok = nextField(&rest) {
 		switch {
+		case fieldIs(name, "cseq"):
+			seq = contentLength(value)
 		case fieldIs(name, "user-agent"):
 			m.UserAgent = fieldText(value)
 		case fieldIs(name, "server"):
@@ -59,21 +68,54 @@ func (s *rtspHeads) head(dir Dir, head, _ []byte, cut bool, msgs []Message) []Me
 		}
 	}
 	msgs = appendTransport(append(msgs, m), dir, transport)
-	switch {
-	case request && login != nil:
-		if s.attempt.login != nil && s.attempt.login.User == login.User {
-			return msgs // each request repeats the credentials
-		}
-		return s.attempt.begin(dir, login, msgs)
-	case !request && stale:
-		s.attempt.login = nil // the proof was right, and too old
-	case !request && s.attempt.login != nil && s.attempt.from != dir:
-		return s.attempt.end(statusOutcome(m.Status), msgs)
+	if request && login != nil {
+		return s.tried(dir, login, seq, msgs)
 	}
-	return msgs
+	earlier := seq >= 0 && seq < s.seq // an answer to a request without the credentials
+	if request || s.attempt.login == nil || s.attempt.from == dir || earlier {
+		return msgs
+	}
+	if stale {
+		s.attempt.login = nil // the proof was right, and too old
+		return msgs
+	}
+	return s.answered(statusOutcome(m.Status), msgs)
 }
 
-func (s *rtspHeads) ended(dir Dir, msgs []Message) []Message { return s.attempt.flush(dir, msgs) }
+// tried notes the credentials of a request.
+func (s *rtspHeads) tried(dir Dir, login *Login, seq int64, msgs []Message) []Message {
+	if s.attempt.login != nil && s.attempt.login.User == login.User {
+		return msgs
+	}
+	s.forget()
+	s.seq = seq
+	return s.attempt.begin(dir, login, msgs)
+}
+
+// answered tells the login that was tried.
+func (s *rtspHeads) answered(o Outcome, msgs []Message) []Message {
+	if o != Failed {
+		s.forget()
+	}
+	if o == Succeeded && s.attempt.login != nil {
+		s.shown = *s.attempt.login
+	}
+	return s.attempt.end(o, msgs)
+}
+
+// forget drops a login that the connection has shown to succeed.
+func (s *rtspHeads) forget() {
+	if s.attempt.login != nil && *s.attempt.login == s.shown {
+		s.attempt.login = nil
+	}
+}
+
+func (s *rtspHeads) ended(dir Dir, msgs []Message) []Message {
+	if s.attempt.from != dir {
+		s.forget()
+	}
+	return s.attempt.flush(dir, msgs)
+}
 
 // statusOutcome judges a login by the status of the answer, of which RTSP and
 // SIP have the classes of HTTP.
