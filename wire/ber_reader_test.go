@@ -249,8 +249,18 @@ func TestKerberos(t *testing.T) {
 		}
 		return tlv(0x30, tlv(0xa0, tlv(2, 1)), tlv(0xa1, tlv(0x30, list...)))
 	}
-	request := tlv(0x6a, tlv(0x30, tlv(0xa1, tlv(2, 5)), tlv(0xa2, tlv(2, 10)), tlv(0xa4, tlv(0x30,
-		tlv(0xa0, tlv(3, 0, 0, 0, 0, 0)), tlv(0xa1, name("anna")), tlv(0xa2, tlv(0x1b, "LAN")), tlv(0xa3, name("krbtgt", "LAN"))))))
+	ask := func(padata []byte) []byte {
+		return tlv(0x6a, tlv(0x30, tlv(0xa1, tlv(2, 5)), tlv(0xa2, tlv(2, 10)), padata, tlv(0xa4, tlv(0x30,
+			tlv(0xa0, tlv(3, 0, 0, 0, 0, 0)), tlv(0xa1, name("anna")), tlv(0xa2, tlv(0x1b, "LAN")), tlv(0xa3, name("krbtgt", "LAN"))))))
+	}
+	padata := func(kinds ...byte) []byte { // of types with a value that says nothing
+		var list []any
+		for _, k := range kinds {
+			list = append(list, tlv(0x30, tlv(0xa1, tlv(2, 0, k)), tlv(0xa2, tlv(4, "x"))))
+		}
+		return tlv(0xa3, tlv(0x30, list...))
+	}
+	request := ask(nil)
 	reply := tlv(0x6b, tlv(0x30, tlv(0xa0, tlv(2, 5)), tlv(0xa1, tlv(2, 11)), tlv(0xa3, tlv(0x1b, "LAN")), tlv(0xa4, name("anna")),
 		tlv(0xa5, tlv(0x61, tlv(0x30, tlv(0xa0, tlv(2, 5)), tlv(0xa1, tlv(0x1b, "LAN")), tlv(0xa2, name("krbtgt", "LAN")),
 			tlv(0xa3, tlv(0x30, tlv(0xa0, tlv(2, 23)), tlv(0xa2, tlv(4, "x"))))))),
@@ -265,13 +275,23 @@ func TestKerberos(t *testing.T) {
 	granted, required, refused := msg("KRB_AS_REP"), msg("KRB_ERROR"), msg("KRB_ERROR")
 	granted.Encryption, granted.Ticket, required.ErrorCode, refused.ErrorCode = 18, 23, 25, 24
 	required.Failed = "KRB_AS_REQ"
+	asked, given := msg("KRB_AS_REQ"), *granted
+	asked.NoProof, given.NoProof = true, true
 	login := func(o Outcome) *Login {
 		return &Login{Service: "krb5", User: "anna", Mechanism: "Kerberos", Outcome: o}
 	}
 	playFlows(t, newKerberosFlow, []flowCase{
-		{"a login", []chunk{{FromClient, request}, {FromServer, failure(25)}, {FromClient, request}, {FromServer, reply}}, []Message{
-			msg("KRB_AS_REQ"), required, msg("KRB_AS_REQ"), granted, login(Succeeded),
+		{"a login", []chunk{{FromClient, request}, {FromServer, failure(25)}, {FromClient, ask(padata(133, 2, 150, 149))}, {FromServer, reply}}, []Message{
+			asked, required, msg("KRB_AS_REQ"), granted, login(Succeeded),
 		}, nil},
+		{"a login within FAST", []chunk{{FromClient, ask(padata(136))}, {FromServer, reply}}, []Message{
+			msg("KRB_AS_REQ"), granted, login(Succeeded),
+		}, nil},
+		{"without a proof", []chunk{{FromClient, request}, {FromServer, reply}}, []Message{asked, &given, login(OutcomeUnknown)}, nil},
+		{"only with what the client wants", []chunk{{FromClient, ask(padata(128, 149, 150, 165, 167))}, {FromServer, reply}}, []Message{
+			asked, &given, login(OutcomeUnknown),
+		}, nil},
+		{"of which the request was not seen", []chunk{{FromServer, reply}}, []Message{granted, login(Succeeded)}, nil},
 		{"refused", []chunk{{FromServer, failure(24)}}, []Message{refused, login(Failed)}, nil},
 		{"of a client in another realm", []chunk{{FromServer, tlv(0x7e, tlv(0x30, tlv(0xa0, tlv(2, 5)), tlv(0xa1, tlv(2, 30)), tlv(0xa4, tlv(0x18, "Z")),
 			tlv(0xa5, tlv(2, 0)), tlv(0xa6, tlv(2, 68)), tlv(0xa7, tlv(0x1b, "HOME")), tlv(0xa9, tlv(0x1b, "LAN")), tlv(0xaa, name("krbtgt", "LAN"))))}}, []Message{
@@ -288,9 +308,24 @@ func TestKerberos(t *testing.T) {
 	if got := krbEncryption(nil); got != 0 {
 		t.Errorf("no encryption: got %d", got)
 	}
+	for _, c := range []struct {
+		name   string
+		padata []byte
+		proves bool
+	}{
+		{"none", nil, false},
+		{"an empty list", padata()[2:], false},
+		{"a type that is not known", padata(250)[2:], true},
+		{"cut off", padata(149, 2)[2:12], true},
+		{"no list", tlv(4, "x"), true},
+	} {
+		if got := krbProves(c.padata); got != c.proves {
+			t.Errorf("padata %s: proves %v, want %v", c.name, got, c.proves)
+		}
+	}
 	framed := join(0, 0, 0, len(request), request)
 	playAll(t, newKerberosStream, []dialogue{
-		{"over TCP", []chunk{{FromClient, framed}}, []Message{msg("KRB_AS_REQ")}, nil},
+		{"over TCP", []chunk{{FromClient, framed}}, []Message{asked}, nil},
 		{"a length of 0", []chunk{{FromClient, make([]byte, 8)}}, nil, ErrMalformed},
 	})
 	checkSniffs(t, sniffKerberosTCP, FromClient, []opening{

@@ -16,6 +16,7 @@ type Kerberos struct {
 	Ticket     int    // etype of its ticket, with a key of the service; 0 if none
 	ErrorCode  int    // of KRB_ERROR (section 7.5.9), 0 in other messages
 	Failed     string // Type of the request that a KRB_ERROR answers, "" if it was not seen
+	NoProof    bool   // of KRB_AS_REQ and its reply: sent without pre-authentication (section 5.2.7)
 }
 
 // Protocol implements Message.
@@ -42,16 +43,21 @@ type kerberosFlow struct{ asked krbAsked }
 
 func newKerberosFlow() Datagrams { return &kerberosFlow{} }
 
-// krbAsked is the type of the last request.
-type krbAsked string
+// krbAsked is what was asked last.
+type krbAsked struct {
+	kind    string // Type of the request
+	noProof bool
+}
 
-// note tells an error what it answers.
+// note tells an answer what it answers.
 func (a *krbAsked) note(m *Kerberos) {
 	switch m.Type {
 	case "KRB_AS_REQ", "KRB_TGS_REQ":
-		*a = krbAsked(m.Type)
+		*a = krbAsked{m.Type, m.NoProof}
+	case "KRB_AS_REP":
+		m.NoProof = a.noProof
 	case "KRB_ERROR":
-		m.Failed = string(*a)
+		m.Failed = a.kind
 	}
 }
 
@@ -117,12 +123,35 @@ func krbVersion(r *berReader, first byte, kind int) {
 
 func (m *Kerberos) request(r *berReader, kind int) {
 	krbVersion(r, 0xa1, kind)
-	r.maybe(0xa3) // padata
+	padata := r.maybe(0xa3)
+	m.NoProof = kind == krbASReq-0x60 && !krbProves(padata)
 	body := inner(inner(r.want(0xa4)).want(berSequence))
 	body.want(0xa0) // options
 	m.CName = principal(body.maybe(0xa1))
 	m.Realm = krbString(body.want(0xa2))
 	m.SName = principal(body.maybe(0xa3))
+}
+
+// krbProves reports whether pre-authentication data may prove who asks: any of
+// them but those that only say what the client wants or can, PA-PAC-REQUEST,
+// PA-SUPPORTED-ENCTYPES and PA-PAC-OPTIONS ([MS-KILE] section 3.1.5.1),
+// PA-FX-COOKIE (RFC 6113), PA-REQ-ENC-PA-REP (RFC 6806) and PA-AS-FRESHNESS
+// (RFC 8070). What is cut off may.
+func krbProves(padata []byte) bool {
+	if padata == nil {
+		return false
+	}
+	outer := inner(padata)
+	list := inner(outer.want(berSequence))
+	for len(list.b) > 0 {
+		one := inner(list.want(berSequence))
+		switch berInt(inner(one.want(0xa1)).want(berInteger)) {
+		case 128, 133, 149, 150, 165, 167:
+		default:
+			return true
+		}
+	}
+	return outer.short || list.short
 }
 
 func (m *Kerberos) reply(r *berReader, kind int) {
@@ -187,11 +216,15 @@ func principal(v []byte) string {
 
 // withLogin appends the message and what it says of a login: a ticket to get
 // tickets is one, and an error that blames the user is its failure. That a
-// proof is required (25) is how every login begins.
+// proof is required (25) is how every login begins. A ticket that is given
+// without a proof goes to everybody: whether the client knows the key that
+// opens it is not seen.
 func (m *Kerberos) withLogin(msgs []Message) []Message {
 	msgs = append(msgs, m)
 	var outcome Outcome
 	switch {
+	case m.Type == "KRB_AS_REP" && m.NoProof:
+		outcome = OutcomeUnknown
 	case m.Type == "KRB_AS_REP":
 		outcome = Succeeded
 	case m.Type == "KRB_ERROR" && krbBlamesUser(m.ErrorCode):
