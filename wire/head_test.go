@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -76,6 +77,63 @@ func TestSIP(t *testing.T) {
 	playAll(t, newSIPStream, []dialogue{
 		{"over TCP", []chunk{{FromClient, register}, {FromServer, ok}}, []Message{asked, answer, login}, nil},
 	})
+}
+
+// TestSIPLogins: a login has the outcome of its own request, whatever else goes
+// through the flow.
+func TestSIPLogins(t *testing.T) {
+	request := func(user, call, sequence string) chunk {
+		_, method, _ := strings.Cut(sequence, " ")
+		return chunk{FromClient, says(method+" sip:pbx SIP/2.0", "Call-ID: "+call, "CSeq: "+sequence, `Authorization: Digest username="`+user+`"`, "")}
+	}
+	response := func(status, call, sequence string) chunk {
+		return chunk{FromServer, says("SIP/2.0 "+status, "i: "+call, "CSeq: "+sequence, "")}
+	}
+	login := func(user string, o Outcome) Login {
+		return Login{Service: "sip", User: user, Mechanism: "Digest", Outcome: o}
+	}
+	crowd := make([]chunk, maxSIPWaiting+1)
+	for i := range crowd {
+		crowd[i] = request("42", strings.Repeat("c", i), "1 REGISTER")
+	}
+	for _, c := range []struct {
+		name string
+		in   []chunk
+		want []Login
+	}{
+		{"a refusal of the request before it comes twice", []chunk{
+			response("401 Unauthorized", "a", "1 REGISTER"), request("42", "a", "2 REGISTER"),
+			response("401 Unauthorized", "a", "1 REGISTER"), response("200 OK", "a", "2 REGISTER"),
+		}, []Login{login("42", Succeeded)}},
+		{"two within each other", []chunk{
+			request("42", "a", "2 REGISTER"), request("43", "b", "2 REGISTER"),
+			response("200 OK", "b", "2 REGISTER"), response("403 Forbidden", "a", "2 REGISTER"),
+		}, []Login{login("43", Succeeded), login("42", Failed)}},
+		{"a request that is repeated", []chunk{
+			request("42", "a", "2 REGISTER"), request("42", "a", "2 REGISTER"), response("200 OK", "a", "2 REGISTER"),
+		}, []Login{login("42", Succeeded)}},
+		{"the acknowledgement has the proof of its call", []chunk{
+			request("42", "a", "2 INVITE"), response("200 OK", "a", "2 INVITE"), request("42", "a", "2 ACK"),
+		}, []Login{login("42", Succeeded)}},
+		{"an answer to another", []chunk{request("42", "a", "2 REGISTER"), response("200 OK", "z", "2 REGISTER")}, []Login{login("42", OutcomeUnknown)}},
+		{"more than are kept", crowd, slices.Repeat([]Login{login("42", OutcomeUnknown)}, len(crowd))},
+	} {
+		f := newSIPFlow()
+		var msgs []Message
+		for _, in := range c.in {
+			msgs, _ = f.Datagram(in.dir, in.b, msgs)
+		}
+		msgs = f.(Flusher).Flush(FromServer, nil, msgs)
+		var got []Login
+		for _, m := range msgs {
+			if l, ok := m.(*Login); ok {
+				got = append(got, *l)
+			}
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: got %v, want %v", c.name, got, c.want)
+		}
+	}
 }
 
 func TestSniffHeads(t *testing.T) {

@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"fmt"
+	"slices"
 )
 
 // SIP is a request or a response of SIP (RFC 3261).
@@ -27,7 +28,21 @@ const (
 
 var errSIPKind = fmt.Errorf("read sip start line: %w", ErrNotMine)
 
-type sipHeads struct{ attempt attempt }
+// sipHeads keeps the logins that wait for their responses: through the flow of
+// a proxy go the dialogs of many, one within the other.
+type sipHeads struct{ waiting []sipLogin }
+
+// sipLogin is a request that proves who sends it.
+type sipLogin struct {
+	attempt
+	call, sequence string // Call-ID and CSeq, which its responses repeat (section 8.2.6.2)
+}
+
+const (
+	maxSIPWaiting  = 16
+	maxSIPCall     = 64 // more of a Call-ID than is the same by chance
+	maxSIPSequence = 24 // ten digits and a method
+)
 
 func newSIPStream() Stream { return &headStream{headed: &sipHeads{}} }
 
@@ -88,6 +103,7 @@ func (s *sipHeads) head(dir Dir, head, body []byte, cut bool, msgs []Message) []
 		m.Code, m.Reason = int(contentLength(first)), text(second, maxSIPText)
 	}
 	var login *Login
+	var call, sequence []byte
 	described := false
 	for name, value, ok := nextField(&rest); ok; name, value, ok = nextField(&rest) {
 		switch {
@@ -95,6 +111,10 @@ func (s *sipHeads) head(dir Dir, head, body []byte, cut bool, msgs []Message) []
 			m.From = text(value, maxSIPText)
 		case fieldIs(name, "to") || fieldIs(name, "t"):
 			m.To = text(value, maxSIPText)
+		case fieldIs(name, "call-id") || fieldIs(name, "i"):
+			call = value[:min(len(value), maxSIPCall)]
+		case fieldIs(name, "cseq"):
+			sequence = value[:min(len(value), maxSIPSequence)]
 		case fieldIs(name, "user-agent") || fieldIs(name, "server"):
 			m.UserAgent = text(value, maxSIPText)
 		case fieldIs(name, "content-type") || fieldIs(name, "c"):
@@ -108,12 +128,50 @@ func (s *sipHeads) head(dir Dir, head, body []byte, cut bool, msgs []Message) []
 		msgs = appendSDP(msgs, dir, body)
 	}
 	switch {
-	case request && login != nil && s.attempt.login == nil:
-		return s.attempt.begin(dir, login, msgs)
-	case !request && m.Code >= 200 && s.attempt.login != nil && s.attempt.from != dir:
-		return s.attempt.end(statusOutcome(m.Code), msgs)
+	case login != nil && m.Method != "ACK": // it repeats the proof of its INVITE (section 22.1)
+		return s.requested(dir, login, call, sequence, msgs)
+	case !request && m.Code >= 200:
+		return s.responded(dir, m.Code, call, sequence, msgs)
 	}
 	return msgs
 }
 
-func (s *sipHeads) ended(dir Dir, msgs []Message) []Message { return s.attempt.flush(dir, msgs) }
+// requested notes a login, but not that of a request that is repeated.
+func (s *sipHeads) requested(dir Dir, login *Login, call, sequence []byte, msgs []Message) []Message {
+	if s.find(dir, call, sequence) >= 0 {
+		return msgs
+	}
+	if len(s.waiting) == maxSIPWaiting {
+		msgs = s.waiting[0].end(OutcomeUnknown, msgs)
+		s.waiting = slices.Delete(s.waiting, 0, 1)
+	}
+	s.waiting = append(s.waiting, sipLogin{attempt{login, dir}, string(call), string(sequence)})
+	return msgs
+}
+
+// responded tells the login of the request that is answered.
+func (s *sipHeads) responded(dir Dir, code int, call, sequence []byte, msgs []Message) []Message {
+	i := s.find(1-dir, call, sequence)
+	if i < 0 {
+		return msgs
+	}
+	msgs = s.waiting[i].end(statusOutcome(code), msgs)
+	s.waiting = slices.Delete(s.waiting, i, i+1)
+	return msgs
+}
+
+// find returns the index of the login that waits for a response to what from
+// sent, -1 if there is none.
+func (s *sipHeads) find(from Dir, call, sequence []byte) int {
+	return slices.IndexFunc(s.waiting, func(w sipLogin) bool {
+		return w.from == from && w.call == string(call) && w.sequence == string(sequence)
+	})
+}
+
+func (s *sipHeads) ended(dir Dir, msgs []Message) []Message {
+	for i := range s.waiting {
+		msgs = s.waiting[i].flush(dir, msgs)
+	}
+	s.waiting = slices.DeleteFunc(s.waiting, func(w sipLogin) bool { return w.login == nil })
+	return msgs
+}
