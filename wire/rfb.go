@@ -217,6 +217,10 @@ func (s *rfbStream) offer(b []byte) int {
 		return 4
 	}
 	count := int(b[0])
+	if count == 0 && s.m.ClientMajor == 0 {
+		*phase = rfbOver // a refusal or, for a client of version 3.3 that was not seen, one type
+		return 0
+	}
 	if len(b) < 1+count {
 		return 0
 	}

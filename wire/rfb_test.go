@@ -74,6 +74,11 @@ func TestRFB(t *testing.T) {
 			[]Message{&RFB{3, 3, 3, 8, nil, 0, Failed, "many", false, false, 0, 0, RFBPixels{}, ""}},
 		},
 		{
+			"version 3.3 by a client that was not recorded",
+			[]chunk{{s, []byte(v8)}, {s, join(0, 0, 0, 1)}, {s, init}},
+			[]Message{&RFB{3, 8, 0, 0, nil, 0, OutcomeUnknown, "", false, false, 0, 0, RFBPixels{}, ""}},
+		},
+		{
 			"VeNCrypt",
 			[]chunk{{s, []byte(v8)}, {c, []byte(v8)}, {s, join(1, 19)}, {c, join(19)}, {s, join(0, 2)}},
 			[]Message{&RFB{3, 8, 3, 8, []uint8{19}, 19, OutcomeUnknown, "", false, false, 0, 0, RFBPixels{}, ""}},
