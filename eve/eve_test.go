@@ -256,7 +256,12 @@ func TestEveryMessageHasALine(t *testing.T) {
 		events []*flow.Event
 		want   []string // of each line, what must be in it
 	}{
-		{"response without request", []*flow.Event{event(1, 1, &wire.HTTPResponse{Status: 200, Length: 3})}, []string{`"http":{"status":200,"length":3}`}},
+		{
+			"response without request",
+			[]*flow.Event{event(1, 1, &wire.HTTPResponse{Status: 200, Length: 3}), event(1, 2, &wire.HTTPBody{Length: 2})},
+			[]string{`"http":{"status":200,"length":2}`},
+		},
+		{"response without request, perhaps to a HEAD", []*flow.Event{event(1, 1, &wire.HTTPResponse{Status: 200, Length: 3})}, []string{`"http":{"status":200}`}},
 		{
 			"a request whose response was lost, before one that was answered",
 			[]*flow.Event{event(1, 1, &wire.HTTPRequest{Target: "/a"}, &wire.HTTPRequest{Target: "/b"}), event(1, 2, &wire.HTTPResponse{Status: 204, Waiting: 1})},

@@ -72,7 +72,8 @@ func (w *Writer) response(ev *flow.Event, m *wire.HTTPResponse) error {
 	if err != nil {
 		return err
 	}
-	if m.Stream == 0 && m.Length < 0 && !m.Truncated && (q == nil || !bodiless(q.head.Method, m.Status)) && !bodiless("", m.Status) {
+	untold := m.Length < 0 || m.Length > 0 && m.Waiting == 0 // an HTTPBody will say
+	if m.Stream == 0 && untold && !m.Truncated && (q == nil || !bodiless(q.head.Method, m.Status)) && !bodiless("", m.Status) {
 		return w.hold(ev, func(c *conversation) { c.answered = &answered{q, m, ev.Time} })
 	}
 	return w.transaction(&ev.Record, q, m, ev.Time, m.Length)

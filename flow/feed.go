@@ -122,7 +122,7 @@ func (s *Shard) sniff(e *entry, st *stream, dir wire.Dir, b []byte) {
 		return
 	}
 	if st.upgrades > 0 {
-		e.upgrade = v.row
+		e.upgrade = s.appNumber(s.protocols[v.row-1].Name)
 	}
 	s.speak(st, v.row)
 	if other.foreign && st.longLived {

@@ -34,6 +34,8 @@ func (s *Shard) found(e *entry, m wire.Message) bool {
 		s.parsed[e.app-1]++
 	} else if app := s.count(m); e.app == 0 {
 		e.app = app
+	} else if e.upgrade == e.app { // from HTTP/1 to HTTP/2, which one parser reads
+		e.upgrade = app
 	}
 	if s.habits.repeats(e.id, m, s.now) {
 		s.stats.Repeats++

@@ -37,6 +37,14 @@ func TestUnexpectedProtocol(t *testing.T) {
 			"CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n\r\n", "<HTTP/1.1 200 OK\r\n\r\n",
 			lateHello, "<" + lateServerHello,
 		}, "http", ""},
+		{"HTTP/2 after an upgrade", 80, false, []string{
+			"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\n\r\n", "<HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n",
+			"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" +
+				"\x00\x00\x00\x04\x00\x00\x00\x00\x00", // SETTINGS
+			"<\x00\x00\x00\x04\x00\x00\x00\x00\x00" +
+				"\x00\x00\x01\x01\x05\x00\x00\x00\x01" + // HEADERS of stream 1, the end of it
+				"\x88", // :status 200
+		}, "http", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newTestShard(t, nil)
@@ -57,10 +65,7 @@ func TestUnexpectedProtocol(t *testing.T) {
 				}
 			}
 			events := play(s, frames...)
-			upgrade := ""
-			if strings.HasPrefix(c.name, "what follows an upgrade") {
-				upgrade = "tls"
-			}
+			upgrade := map[string]string{"what follows an upgrade": "tls", "HTTP/2 after an upgrade": "http2"}[c.name]
 			last := Record{}
 			for _, e := range events {
 				last = e.Record

@@ -55,7 +55,7 @@ type entry struct {
 	icmpType   uint8
 	icmpCode   uint8
 	unlike     uint8   // protocol of the port that the payload is certainly not of: index into Shard.protocols + 1
-	upgrade    uint8   // protocol that was agreed to follow the first: index into Shard.protocols + 1
+	upgrade    uint8   // protocol that was agreed to follow the first: index into Shard.apps + 1
 	_          [2]byte // to a whole line, so that every entry begins one
 	missed     uint32  // heads lost since the last event, see ledger
 }

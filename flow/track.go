@@ -281,7 +281,7 @@ func (s *Shard) record(r *Record, e *entry) {
 		r.App = s.apps[e.app-1]
 	}
 	if e.upgrade != 0 {
-		r.Upgrade = s.protocols[e.upgrade-1].Name
+		r.Upgrade = s.apps[e.upgrade-1]
 	}
 	if e.unlike != 0 {
 		r.Expected = s.protocols[e.unlike-1].Name

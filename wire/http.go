@@ -44,6 +44,7 @@ type httpHalf struct {
 	scanned int   // bytes of the unfinished head that hold no end of head
 	form    httpForm
 	counted bool  // the end of this body is to be told
+	unasked bool  // its request was not seen: after a HEAD it does not come
 	size    int64 // of it so far, and of what is passed over
 }
 
@@ -97,11 +98,16 @@ func (s *httpStream) Feed(dir Dir, b []byte, msgs []Message) (int, []Message, er
 	h, n := &s.half[dir], 0
 	for n < len(b) {
 		used, err := 0, error(nil)
+		if h.unsure() && h.answersHead(b[n:]) == Maybe {
+			break
+		}
 		switch h.phase {
 		case phaseHead:
-			used, msgs, err = s.head(dir, b[n:], msgs)
+			used, msgs, err = s.head(dir, b[n:], h.bodyTold(msgs))
 		case phaseBody, phaseChunk:
-			used = h.body(len(b) - n)
+			if used = h.body(len(b) - n); h.phase == phaseHead {
+				msgs = h.bodyTold(msgs)
+			}
 		case phaseForm:
 			used = s.form(dir, b[n:])
 		case phaseChunkSize:
@@ -142,6 +148,9 @@ func (s *httpStream) Skip(dir Dir) int64 {
 		return s.two.Skip(dir)
 	}
 	h := &s.half[dir]
+	if h.unsure() {
+		return 0
+	}
 	switch h.phase {
 	case phaseOpaque:
 		n := math.MaxInt64 - h.size // so that the sum fits
@@ -160,18 +169,6 @@ func (s *httpStream) Skip(dir Dir) int64 {
 // Unskip implements Unskipper.
 func (s *httpStream) Unskip(dir Dir, left int64) { s.half[dir].size -= left }
 
-// bodyTold appends the end of a body that was counted.
-func (h *httpHalf) bodyTold(msgs []Message) []Message {
-	if !h.counted {
-		return msgs
-	}
-	h.counted = false
-	if h.size < 0 || h.size == math.MaxInt64 { // nobody said what never came
-		return msgs
-	}
-	return append(msgs, &HTTPBody{Length: h.size})
-}
-
 // Flush implements Flusher: it reads the head as far as it goes, if its first
 // line is complete.
 func (s *httpStream) Flush(dir Dir, b []byte, msgs []Message) []Message {
@@ -181,6 +178,7 @@ func (s *httpStream) Flush(dir Dir, b []byte, msgs []Message) []Message {
 	h := &s.half[dir]
 	switch h.phase {
 	case phaseHead:
+		msgs = h.bodyTold(msgs)
 	case phaseOpaque:
 		return s.logins.flush(dir, h.bodyTold(msgs))
 	default: // a body that is not complete
@@ -204,69 +202,6 @@ func (s *httpStream) flushHead(h *httpHalf, b []byte, msgs []Message) []Message 
 		return append(msgs, m)
 	}
 	return msgs
-}
-
-// body consumes up to n bytes of a body or chunk.
-func (h *httpHalf) body(n int) int {
-	used := int(min(int64(n), h.left))
-	h.left -= int64(used)
-	h.size += int64(used)
-	if h.left == 0 {
-		h.bodyEnd()
-	}
-	return used
-}
-
-func (h *httpHalf) bodyEnd() {
-	if h.phase == phaseChunk {
-		h.phase = phaseChunkSize
-	} else {
-		h.phase = phaseHead
-	}
-}
-
-// chunkSize reads a chunk header: hex digits, then extensions (RFC 9112
-// section 7.1). The line end that closes the chunk before is passed over.
-func (h *httpHalf) chunkSize(b []byte) (int, error) {
-	skipped := len(b) - len(skipEmptyLines(b))
-	line := b[skipped:]
-	end := bytes.IndexByte(line[:min(len(line), maxChunkLine)], '\n')
-	if end < 0 {
-		if len(line) >= maxChunkLine {
-			return skipped, errHTTPChunk
-		}
-		return skipped, nil
-	}
-	size, digits := int64(0), 0
-	for ; digits < end && isHex(line[digits]); digits++ {
-		if size > math.MaxInt64>>8 {
-			return skipped, errHTTPChunk
-		}
-		size = size<<4 | int64(hexValue(line[digits]))
-	}
-	if digits == 0 {
-		return skipped, errHTTPChunk
-	}
-	h.left, h.phase = size, phaseChunk
-	if size == 0 {
-		h.phase = phaseTrailer
-	}
-	return skipped + end + 1, nil
-}
-
-// trailer passes over lines until an empty one.
-func (h *httpHalf) trailer(b []byte) (int, error) {
-	end := bytes.IndexByte(b, '\n')
-	if end < 0 {
-		if len(b) > maxHTTPHead {
-			return 0, errHTTPLong
-		}
-		return 0, nil
-	}
-	if end == 0 || end == 1 && b[0] == '\r' {
-		h.phase = phaseHead
-	}
-	return end + 1, nil
 }
 
 // head consumes one head, 0 bytes if it is incomplete. Empty lines before it
@@ -357,6 +292,7 @@ func (s *httpStream) responded(dir Dir, m *HTTPResponse, framing httpFraming) er
 	if m.Status < 200 { // an interim response; the final one is still to come
 		return nil
 	}
+	unasked := s.queue.count == 0
 	kind := s.queue.pop()
 	if kind == kindConnect {
 		if m.Status < 300 {
@@ -368,6 +304,8 @@ func (s *httpStream) responded(dir Dir, m *HTTPResponse, framing httpFraming) er
 		return nil
 	}
 	h.enter(framing, true)
+	h.unasked = unasked && (h.counted || h.phase == phaseBody)
+	h.counted = h.counted || h.unasked
 	return nil
 }
 

@@ -280,7 +280,8 @@ func TestHTTPBodyLength(t *testing.T) {
 		{"until close", "HTTP/1.1 200 OK\r\n\r\nabc", 4000, []Message{&HTTPBody{Length: 4003}}},
 		{"nothing until close", "HTTP/1.1 200 OK\r\n\r\n", 0, []Message{&HTTPBody{Length: 0}}},
 		{"within a chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\nabc", 7, nil},
-		{"announced", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", 2, nil},
+		{"announced, its request not seen", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", 2, []Message{&HTTPBody{Length: 5}}},
+		{"announced and never begun, its request not seen", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", 0, nil},
 		{"lengths that contradict each other", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\nContent-Length: 8\r\n\r\nabc", 2, nil},
 	} {
 		s := &httpStream{}
@@ -292,6 +293,34 @@ func TestHTTPBodyLength(t *testing.T) {
 		}
 		if diff := cmp.Diff(tt.want, s.Flush(FromServer, nil, nil)); diff != "" {
 			t.Errorf("%s: differs (-want +got):\n%s", tt.name, diff)
+		}
+	}
+}
+
+// TestHTTPUnasked: the request was not seen, so that a body which is announced
+// need not come: it may have been HEAD.
+func TestHTTPUnasked(t *testing.T) {
+	ok := func(length int64) *HTTPResponse {
+		return &HTTPResponse{Status: 200, Version: "HTTP/1.1", Length: length}
+	}
+	const (
+		head    = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n"
+		chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+	)
+	for _, tt := range []struct {
+		name, in string
+		want     []Message
+	}{
+		{"to a HEAD, then to a GET", head + head + "abc", []Message{ok(3), ok(3), &HTTPBody{Length: 3}}},
+		{"to a HEAD of what comes in chunks", chunked + head + "abc", []Message{ok(-1), ok(3), &HTTPBody{Length: 3}}},
+		{"to two GETs", head + "abc" + head + "HTM", []Message{ok(3), &HTTPBody{Length: 3}, ok(3), &HTTPBody{Length: 3}}},
+	} {
+		for _, size := range []int{0, 1} {
+			s := &httpStream{}
+			got, err := play(t, s, []chunk{{FromServer, []byte(tt.in)}}, size)
+			if diff := cmp.Diff(tt.want, got, anyWaiting); diff != "" || err != nil {
+				t.Errorf("%s, in pieces of %d: %v, differs (-want +got):\n%s", tt.name, size, err, diff)
+			}
 		}
 	}
 }

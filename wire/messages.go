@@ -227,7 +227,9 @@ func httpName(stream uint32) string {
 }
 
 // HTTPBody is the end of the body of an HTTP/1 response that did not announce
-// its length: one in chunks, or one that ends with its connection.
+// its length: one in chunks, or one that ends with its connection. It is also
+// that of a response whose request was not seen: a body that such a one
+// announces need not come, as after a HEAD.
 type HTTPBody struct {
 	// Length is how many bytes of it crossed, with the sizes and line ends of
 	// chunks but without the trailers.
