@@ -261,7 +261,11 @@ func TestEveryMessageHasALine(t *testing.T) {
 			[]*flow.Event{event(1, 1, &wire.HTTPResponse{Status: 200, Length: 3}), event(1, 2, &wire.HTTPBody{Length: 2})},
 			[]string{`"http":{"status":200,"length":2}`},
 		},
-		{"response without request, perhaps to a HEAD", []*flow.Event{event(1, 1, &wire.HTTPResponse{Status: 200, Length: 3})}, []string{`"http":{"status":200}`}},
+		{
+			"response without request, perhaps to a HEAD",
+			[]*flow.Event{event(1, 1, &wire.HTTPResponse{Status: 200, Length: 3}), end},
+			[]string{`"http":{"status":200}`, `"event_type":"flow"`},
+		},
 		{
 			"a request whose response was lost, before one that was answered",
 			[]*flow.Event{event(1, 1, &wire.HTTPRequest{Target: "/a"}, &wire.HTTPRequest{Target: "/b"}), event(1, 2, &wire.HTTPResponse{Status: 204, Waiting: 1})},
