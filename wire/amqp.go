@@ -102,7 +102,7 @@ func sniffAMQP(_ Dir, b []byte) Match {
 			return Maybe
 		}
 		if m == Yes {
-			return maybeYes(amqpVersion(b) != "")
+			return matchIf(amqpVersion(b) != "")
 		}
 		return m
 	case b[0] == amqpHeartbeat:
@@ -132,7 +132,7 @@ func sniffAMQPMethod(b []byte) Match {
 	case len(b) < 8+size:
 		return Maybe
 	}
-	return maybeYes(b[7+size] == amqpFrameEnd)
+	return matchIf(b[7+size] == amqpFrameEnd)
 }
 
 // amqpFraming follows a connection of any version.

@@ -127,7 +127,7 @@ func sniffHead(b []byte, version, methods string) Match {
 	}
 	return eachLine(b, func(_ int, line []byte) (Match, bool) {
 		request, response, method, _ := startLine(line, version)
-		return maybeYes(response || request && command(method, methods) != ""), true
+		return matchIf(response || request && command(method, methods) != ""), true
 	})
 }
 

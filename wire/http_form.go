@@ -184,52 +184,6 @@ func unescapeURL(b []byte) []byte {
 	return out
 }
 
-// jsonFields are the members of objects whose values are strings, at any depth.
-// It is no parser: what is not of the form "name": "value" is passed over.
-func jsonFields(b []byte) iter.Seq2[[]byte, []byte] {
-	return func(yield func(name, value []byte) bool) {
-		for {
-			name, rest, ok := jsonString(b)
-			if !ok {
-				return
-			}
-			b = rest
-			rest = bytes.TrimLeft(rest, " \t\r\n")
-			if len(rest) == 0 || rest[0] != ':' {
-				continue
-			}
-			rest = bytes.TrimLeft(rest[1:], " \t\r\n")
-			if len(rest) == 0 || rest[0] != '"' {
-				continue
-			}
-			value, rest, ok := jsonString(rest)
-			if !ok || !yield(name, value) {
-				return
-			}
-			b = rest
-		}
-	}
-}
-
-// jsonString finds the next string; escapes but that of the quote stay as they
-// were sent.
-func jsonString(b []byte) (text, rest []byte, ok bool) {
-	start := bytes.IndexByte(b, '"')
-	if start < 0 {
-		return nil, nil, false
-	}
-	b = b[start+1:]
-	for i := 0; i < len(b); i++ {
-		switch b[i] {
-		case '\\':
-			i++
-		case '"':
-			return b[:i], b[i+1:], true
-		}
-	}
-	return nil, nil, false
-}
-
 // mayHoldSecret reports whether one of queryWords is in a query, in any case.
 func mayHoldSecret(query string) bool {
 	for i := range len(query) {

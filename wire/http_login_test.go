@@ -9,6 +9,27 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// wantHTTPLogins plays an exchange in segments and byte by byte.
+func wantHTTPLogins(t *testing.T, name string, in []chunk, want []*Login) {
+	t.Helper()
+	for _, step := range []int{0, 1} {
+		s := newHTTPStream()
+		msgs, _ := play(t, s, in, step)
+		for dir := range Dir(2) {
+			msgs = s.(Flusher).Flush(dir, nil, msgs)
+		}
+		var got []*Login
+		for _, m := range msgs {
+			if l, ok := m.(*Login); ok {
+				got = append(got, l)
+			}
+		}
+		if diff := cmp.Diff(want, got, anyWaiting); diff != "" {
+			t.Errorf("%s, step %d: logins differ (-want +got):\n%s", name, step, diff)
+		}
+	}
+}
+
 func TestHTTPLogins(t *testing.T) {
 	basic := func(s string) string {
 		return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(s)) + "\r\n"
@@ -61,22 +82,7 @@ func TestHTTPLogins(t *testing.T) {
 		}, []*Login{login("a", OutcomeUnknown, false)}},
 		{"an error behind it", []chunk{get(basic("a:b")), {FromServer, []byte("\x00\x01\x02\x03\n")}}, []*Login{login("a", OutcomeUnknown, false)}},
 	} {
-		for _, step := range []int{0, 1} {
-			s := newHTTPStream()
-			msgs, _ := play(t, s, tt.in, step)
-			for dir := range Dir(2) {
-				msgs = s.(Flusher).Flush(dir, nil, msgs)
-			}
-			var got []*Login
-			for _, m := range msgs {
-				if l, ok := m.(*Login); ok {
-					got = append(got, l)
-				}
-			}
-			if diff := cmp.Diff(tt.want, got, anyWaiting); diff != "" {
-				t.Errorf("%s, step %d: logins differ (-want +got):\n%s", tt.name, step, diff)
-			}
-		}
+		wantHTTPLogins(t, tt.name, tt.in, tt.want)
 	}
 }
 
@@ -135,22 +141,7 @@ func TestHTTPFormLogins(t *testing.T) {
 		{"in a query", []chunk{{FromClient, []byte("GET /cgi?user=eve&pwd=xyz HTTP/1.1\r\n\r\n")}, answer("401", "")}, []*Login{login("eve", "query", Failed, false)}},
 		{"nested without end", []chunk{post("/login", json, strings.Repeat(`{"a":`, 300)+`"`), answer("200", "")}, nil},
 	} {
-		for _, step := range []int{0, 1} {
-			s := newHTTPStream()
-			msgs, _ := play(t, s, tt.in, step)
-			for dir := range Dir(2) {
-				msgs = s.(Flusher).Flush(dir, nil, msgs)
-			}
-			var got []*Login
-			for _, m := range msgs {
-				if l, ok := m.(*Login); ok {
-					got = append(got, l)
-				}
-			}
-			if diff := cmp.Diff(tt.want, got, anyWaiting); diff != "" {
-				t.Errorf("%s, step %d: logins differ (-want +got):\n%s", tt.name, step, diff)
-			}
-		}
+		wantHTTPLogins(t, tt.name, tt.in, tt.want)
 	}
 }
 

@@ -70,13 +70,6 @@ func sniffIMAP(_ Dir, b []byte) Match {
 	})
 }
 
-func maybeIf(ok bool) Match {
-	if ok {
-		return Maybe
-	}
-	return No
-}
-
 // plausibleTag judges a tag that ends before a blank at end, or has no end
 // yet: letters and digits, one digit at least.
 func plausibleTag(b []byte, end int) bool {

@@ -1,6 +1,10 @@
 package wire
 
-import "encoding/json"
+import (
+	"bytes"
+	"encoding/json"
+	"iter"
+)
 
 // jsonMembers calls f for the members of a JSON object (RFC 8259) whose values
 // are neither objects nor arrays, as far as it can be read: with a string as it
@@ -42,6 +46,44 @@ func jsonMembers(b []byte, f func(name, value []byte)) {
 			}
 		}
 	}
+}
+
+// jsonFields are the members of objects whose values are strings, at any depth.
+// What is not of the form "name": "value" is passed over, and escapes stay as
+// they were sent.
+func jsonFields(b []byte) iter.Seq2[[]byte, []byte] {
+	return func(yield func(name, value []byte) bool) {
+		for {
+			name, rest, ok := jsonString(b)
+			if !ok {
+				return
+			}
+			b = rest
+			rest = bytes.TrimLeft(rest, " \t\r\n")
+			if len(rest) == 0 || rest[0] != ':' {
+				continue
+			}
+			rest = bytes.TrimLeft(rest[1:], " \t\r\n")
+			if len(rest) == 0 || rest[0] != '"' {
+				continue
+			}
+			value, rest, ok := jsonString(rest)
+			if !ok || !yield(name, value) {
+				return
+			}
+			b = rest
+		}
+	}
+}
+
+// jsonString finds the next string.
+func jsonString(b []byte) (value, rest []byte, ok bool) {
+	start := bytes.IndexByte(b, '"')
+	if start < 0 {
+		return nil, nil, false
+	}
+	value, used := jsonScalar(b[start:])
+	return value, b[start+used:], used > 0
 }
 
 // jsonScalar returns the string or word at the head of b and how many bytes it

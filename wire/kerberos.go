@@ -273,7 +273,7 @@ func sniffKerberosTCP(_ Dir, b []byte) Match {
 	if header == 0 {
 		return Maybe
 	}
-	return maybeYes(size >= minKerberos && size == int(binary.BigEndian.Uint32(b)))
+	return matchIf(size >= minKerberos && size == int(binary.BigEndian.Uint32(b)))
 }
 
 func (*kerberosFraming) size(b []byte) (int, error) {

@@ -182,7 +182,7 @@ func sniffLDAPOperation(op []byte) Match {
 		if len(rest) < 3 {
 			return Maybe
 		}
-		return maybeYes(rest[1] == '1' && rest[2] == '.')
+		return matchIf(rest[1] == '1' && rest[2] == '.')
 	case 0x63:
 		if len(rest) == 0 {
 			return Maybe
@@ -194,16 +194,9 @@ func sniffLDAPOperation(op []byte) Match {
 		if len(rest) < n+4 {
 			return Maybe
 		}
-		return maybeYes(rest[n+1] == berEnumerated && rest[n+2] == 1 && rest[n+3] <= 3)
+		return matchIf(rest[n+1] == berEnumerated && rest[n+2] == 1 && rest[n+3] <= 3)
 	}
 	return Yes
-}
-
-func maybeYes(ok bool) Match {
-	if ok {
-		return Yes
-	}
-	return No
 }
 
 func (s *ldapFraming) size(b []byte) (int, error) {

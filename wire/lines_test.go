@@ -424,6 +424,12 @@ func TestTelnetStream(t *testing.T) {
 		{"Логин: ", "Пароль: "},
 		{"имя пользователя: ", "пароль: "},
 		{"用户名: ", "密码: "},
+		{"用戶名: ", "密碼: "},
+		{"Usuário: ", "Senha: "},
+		{"Utente: ", "Password: "},
+		{"Gebruikersnaam: ", "Wachtwoord: "},
+		{"Användarnamn: ", "Lösenord: "},
+		{"login: ", "Hasło: "},
 	} {
 		playAll(t, newTelnetStream, []dialogue{{prompts[0], []chunk{
 			{FromServer, []byte("\r\n" + prompts[0])},

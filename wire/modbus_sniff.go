@@ -110,10 +110,3 @@ func modbusQuantity(pdu []byte, bits bool) bool {
 	n := int(pdu[3])<<8 | int(pdu[4])
 	return n > 0 && (n <= 125 || bits && n <= 2000)
 }
-
-func matchIf(yes bool) Match {
-	if yes {
-		return Yes
-	}
-	return No
-}

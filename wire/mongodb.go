@@ -89,7 +89,7 @@ func sniffMongo(_ Dir, b []byte) Match {
 		if flags&1 != 0 {
 			rest -= 4 // a checksum
 		}
-		return maybeYes(body[4] == 0 && int(binary.LittleEndian.Uint32(body[5:])) <= rest && binary.LittleEndian.Uint32(body[5:]) >= 5)
+		return matchIf(body[4] == 0 && int(binary.LittleEndian.Uint32(body[5:])) <= rest && binary.LittleEndian.Uint32(body[5:]) >= 5)
 	case mongoQuery:
 		if flags > 0xff || binary.LittleEndian.Uint32(b[8:]) != 0 {
 			return No
@@ -100,7 +100,7 @@ func sniffMongo(_ Dir, b []byte) Match {
 		if len(body) < fixed+4 {
 			return maybeIf(flags < 16)
 		}
-		return maybeYes(flags < 16 && binary.LittleEndian.Uint32(body[fixed-4:]) == 1 &&
+		return matchIf(flags < 16 && binary.LittleEndian.Uint32(body[fixed-4:]) == 1 &&
 			int(binary.LittleEndian.Uint32(body[fixed:])) == size-mongoHeader-fixed)
 	}
 	return No

@@ -74,7 +74,7 @@ func sniffMySQL(dir Dir, b []byte) Match {
 		if sniffTLS(dir, b) == Yes {
 			return No // a record of 256 to 511 bytes, whose header reads the same
 		}
-		return maybeYes(packet <= largest && size >= 32 && more && caps&protocol41 != 0 && bytes.Count(b[13:32], []byte{0}) == 19)
+		return matchIf(packet <= largest && size >= 32 && more && caps&protocol41 != 0 && bytes.Count(b[13:32], []byte{0}) == 19)
 	}
 	return No
 }
@@ -91,7 +91,7 @@ func sniffMySQLError(b []byte) Match {
 	case len(b) < size:
 		return maybeIf(len(b) < head || plainASCII(b[head:]))
 	}
-	return maybeYes(plainASCII(b[head:size]))
+	return matchIf(plainASCII(b[head:size]))
 }
 
 func sniffMySQLGreeting(b []byte) Match {
@@ -101,7 +101,7 @@ func sniffMySQLGreeting(b []byte) Match {
 	for i, c := range b[min(len(b), 1):] {
 		switch {
 		case c == 0:
-			return maybeYes(i >= 3 && bytes.IndexByte(b[1:1+i], '.') > 0)
+			return matchIf(i >= 3 && bytes.IndexByte(b[1:1+i], '.') > 0)
 		case i >= maxMySQLVersion || c < ' ' || c > '~':
 			return No
 		}

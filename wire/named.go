@@ -77,7 +77,7 @@ func sniffBGP(_ Dir, b []byte) Match {
 		return Maybe
 	}
 	size := binary.BigEndian.Uint16(b[marker:])
-	return maybeYes(size >= header && size <= largest && b[marker+2] >= 1 && b[marker+2] <= lastType)
+	return matchIf(size >= header && size <= largest && b[marker+2] >= 1 && b[marker+2] <= lastType)
 }
 
 // sniffCassandra: what either end of Cassandra's native protocol says first, of
@@ -94,17 +94,17 @@ func sniffCassandra(_ Dir, b []byte) Match {
 	size, body := binary.BigEndian.Uint32(b[5:]), b[header:]
 	switch op := b[4]; {
 	case b[0]&answer == 0 && op == options, b[0]&answer != 0 && op == ready:
-		return maybeYes(size == 0)
+		return matchIf(size == 0)
 	case b[0]&answer == 0 && op == startup, b[0]&answer != 0 && op == supported:
 		if len(body) < 4 {
 			return maybeIf(size >= 8)
 		}
-		return maybeYes(size >= 8 && size < 4<<10 && body[0] == 0 && body[1] >= 1 && body[1] < 32 && cassandraOption(body[2:]))
+		return matchIf(size >= 8 && size < 4<<10 && body[0] == 0 && body[1] >= 1 && body[1] < 32 && cassandraOption(body[2:]))
 	case b[0]&answer != 0 && op == authenticate:
 		if len(body) < 2+4 {
 			return maybeIf(size >= 6)
 		}
-		return maybeYes(size < 4<<10 && int(binary.BigEndian.Uint16(body)) == int(size)-2 && plainASCII(body[2:2+4]))
+		return matchIf(size < 4<<10 && int(binary.BigEndian.Uint16(body)) == int(size)-2 && plainASCII(body[2:2+4]))
 	}
 	return No
 }
@@ -130,7 +130,7 @@ func sniffClickHouse(_ Dir, b []byte) Match {
 	if len(b) < 3+len(name) {
 		return maybeIf(len(b) < 3 || bytes.EqualFold(b[3:], []byte(name[:len(b)-3])))
 	}
-	return maybeYes(bytes.EqualFold(b[3:3+len(name)], []byte(name)))
+	return matchIf(bytes.EqualFold(b[3:3+len(name)], []byte(name)))
 }
 
 // sniffDiameter: the messages that a connection begins with, capabilities
@@ -144,7 +144,7 @@ func sniffDiameter(_ Dir, b []byte) Match {
 		return Maybe
 	}
 	size, command := binary.BigEndian.Uint32(b)&0xffffff, binary.BigEndian.Uint16(b[6:])
-	return maybeYes(size >= header && size%4 == 0 && (command == capabilities || command == watchdog) &&
+	return matchIf(size >= header && size%4 == 0 && (command == capabilities || command == watchdog) &&
 		binary.BigEndian.Uint32(b[8:]) == 0) // the application of both is the base protocol
 }
 
@@ -169,5 +169,5 @@ func sniffTACACS(_ Dir, b []byte) Match {
 		return Maybe
 	}
 	size := binary.BigEndian.Uint32(b[8:])
-	return maybeYes(size > 0 && size < 4<<10 && header+int(size) >= len(b))
+	return matchIf(size > 0 && size < 4<<10 && header+int(size) >= len(b))
 }

@@ -72,7 +72,7 @@ func sniffMemcachedBinary(b []byte) Match {
 		return Maybe
 	}
 	size := binary.BigEndian.Uint32(b[8:])
-	return maybeYes(size <= largest && int(size) >= int(b[3])+int(b[4]) && b[6] == 0)
+	return matchIf(size <= largest && int(size) >= int(b[3])+int(b[4]) && b[6] == 0)
 }
 
 // isHSRP: version 0, whose fields are fixed (RFC 2281 section 5.1), or version

@@ -100,7 +100,7 @@ func sniffNATS(_ Dir, b []byte) Match {
 	if m := prefix(b, []byte(connect)); m != Yes || len(b) == len(connect) {
 		return min(m, Maybe)
 	}
-	return maybeYes(b[len(connect)] == '"' || b[len(connect)] == '}')
+	return matchIf(b[len(connect)] == '"' || b[len(connect)] == '}')
 }
 
 // sniffLateNATS recognises a message with its payload in a segment.

@@ -217,5 +217,5 @@ func sniffOpenVPNStream(_ Dir, b []byte) Match {
 	case len(b) < 2+need:
 		return Maybe
 	}
-	return maybeYes(sniffOpenVPN(b[2 : 2+need]))
+	return matchIf(sniffOpenVPN(b[2 : 2+need]))
 }

@@ -45,7 +45,7 @@ func newPOP3Stream() Stream { return newLineStream(&pop3Dialogue{}) }
 func sniffPOP3(_ Dir, b []byte) Match {
 	if prefix(b, []byte("+OK ")) != No {
 		return eachLine(b, func(_ int, line []byte) (Match, bool) {
-			return maybeYes(len(line) > len("+OK ")), true
+			return matchIf(len(line) > len("+OK ")), true
 		})
 	}
 	if opensWith(b, pop3Commands) == No {

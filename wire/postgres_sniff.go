@@ -32,7 +32,7 @@ func sniffPostgreSQL(_ Dir, b []byte) Match {
 	case size == 8 && (code == pgTLSRequest || code == pgGSSRequest):
 		return Yes
 	case code == pgCancel: // process, and a key of 4 bytes, since 3.2 of up to 256
-		return maybeYes(size >= 16 && size <= 12+256)
+		return matchIf(size >= 16 && size <= 12+256)
 	case code>>16 != pgMajor || code&0xffff > maxPgMinor || size < 16 || size > maxPgLogin:
 		return No
 	}
@@ -62,7 +62,7 @@ func sniffPgQuery(b []byte) Match {
 	if len(b) < 1+size {
 		return Maybe
 	}
-	return maybeYes(text[len(text)-1] == 0)
+	return matchIf(text[len(text)-1] == 0)
 }
 
 // sniffPgAnswer: messages of a server up to one that says that it is ready for
@@ -89,7 +89,7 @@ func sniffPgAnswer(b []byte) Match {
 			return Maybe
 		}
 		if b[0] == 'Z' {
-			return maybeYes(b[head] == 'I' || b[head] == 'T' || b[head] == 'E')
+			return matchIf(b[head] == 'I' || b[head] == 'T' || b[head] == 'E')
 		}
 		b = b[1+size:]
 	}

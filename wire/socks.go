@@ -121,7 +121,7 @@ func sniffSocks4(b []byte) Match {
 	case n == 0:
 		return Maybe
 	}
-	return maybeYes(n == len(b)) // the client waits for an answer
+	return matchIf(n == len(b)) // the client waits for an answer
 }
 
 // parseSocks4 reads a request; n is 0 if its end is not there yet, m is nil if

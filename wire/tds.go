@@ -72,7 +72,7 @@ func sniffTDS(_ Dir, b []byte) Match {
 		if len(body) < 8 {
 			return Maybe
 		}
-		return maybeYes(int(binary.LittleEndian.Uint32(body)) == size-tdsHeader && body[7]>>4 == 7)
+		return matchIf(int(binary.LittleEndian.Uint32(body)) == size-tdsHeader && body[7]>>4 == 7)
 	}
 	if len(body) > 0 && body[0] != 0 {
 		return No
@@ -82,7 +82,7 @@ func sniffTDS(_ Dir, b []byte) Match {
 	}
 	const option = 5
 	at, length := int(binary.BigEndian.Uint16(body[1:])), int(binary.BigEndian.Uint16(body[3:]))
-	return maybeYes(length == 6 && at > option && (at-1)%option == 0 && at+length <= size-tdsHeader)
+	return matchIf(length == 6 && at > option && (at-1)%option == 0 && at+length <= size-tdsHeader)
 }
 
 func (s *tdsFraming) size(b []byte) (int, error) {

@@ -64,6 +64,22 @@ const (
 	Yes                // the bytes look like this protocol
 )
 
+// matchIf is Yes if the bytes fit, else No.
+func matchIf(fits bool) Match {
+	if fits {
+		return Yes
+	}
+	return No
+}
+
+// maybeIf is Maybe if more bytes may fit, else No.
+func maybeIf(may bool) Match {
+	if may {
+		return Maybe
+	}
+	return No
+}
+
 // Protocol is one row of the table of protocols that can be read.
 type Protocol struct {
 	Name     string   // EVE name
